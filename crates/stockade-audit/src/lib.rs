@@ -1,0 +1,1 @@
+//! The append-only record: hash chain, group commit, verify. No network; never changes a row.

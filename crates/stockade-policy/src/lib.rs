@@ -1,0 +1,1 @@
+//! Cedar policies: load, check, decide, explain. Pure.

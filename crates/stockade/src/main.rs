@@ -1,0 +1,2 @@
+//! The stockade command: configuration, wiring, command line. Decides nothing.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Project tasks in Rust: format, lint, test, tidy, bench.
+fn main() {}
