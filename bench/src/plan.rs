@@ -134,6 +134,12 @@ impl Scenario {
     /// The closed-loop scenario that the CPU target of the design is about.
     pub const COST: Self = Self { work: Work::Echo1k, connections: 32, pace: Pace::Closed };
 
+    /// Whether latencies are those of single requests, and not of waiting for a core that other requests keep busy.
+    #[must_use]
+    pub fn shows_latency(&self) -> bool {
+        self.connections == 1 || self.pace != Pace::Closed
+    }
+
     /// Every scenario of a run.
     #[must_use]
     pub fn all() -> Vec<Self> {

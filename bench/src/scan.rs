@@ -125,7 +125,8 @@ mod tests {
     use super::Members;
 
     fn check(text: &str, name: &str, expected: Option<&str>) {
-        let found = Members::find(text.as_bytes(), name).map(|member| String::from_utf8_lossy(member.value).into_owned());
+        let found =
+            Members::find(text.as_bytes(), name).map(|member| String::from_utf8_lossy(member.value).into_owned());
         assert_eq!(found.as_deref(), expected, "`{name}` in {text}");
     }
 

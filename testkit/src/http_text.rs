@@ -11,7 +11,7 @@ const HEAD_LIMIT_BYTES: usize = 1 << 20;
 /// Longest body or line that is kept, in bytes.
 pub(crate) const BODY_LIMIT_BYTES: usize = 256 << 20;
 /// Longest single write before the peer counts as gone.
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes asked from the socket at once.
 const READ_BYTES: usize = 64 << 10;
 

@@ -162,8 +162,11 @@ impl Recorder {
 
 fn describe(messages: &[Arc<Received>]) -> String {
     const SHOWN: usize = 20;
-    let mut lines: Vec<String> =
-        messages.iter().take(SHOWN).map(|message| String::from_utf8_lossy(&message.bytes).chars().take(200).collect()).collect();
+    let mut lines: Vec<String> = messages
+        .iter()
+        .take(SHOWN)
+        .map(|message| String::from_utf8_lossy(&message.bytes).chars().take(200).collect())
+        .collect();
     if messages.len() > SHOWN {
         lines.push(format!("… and {} more", messages.len() - SHOWN));
     }

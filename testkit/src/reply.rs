@@ -24,8 +24,10 @@ enum Phase {
 struct Line {
     transport: Transport,
     link: u64,
-    socket: Arc<Mutex<TcpStream>>,
-    gone: Arc<AtomicBool>,
+    writer: Mutex<TcpStream>,
+    /// The same socket, so that hanging up never waits for a writer that the gateway keeps waiting.
+    closer: TcpStream,
+    gone: AtomicBool,
     timer: Arc<Timer>,
 }
 
@@ -42,7 +44,8 @@ pub struct Reply {
 
 impl Reply {
     pub(crate) fn new(transport: Transport, link: u64, socket: TcpStream, timer: Arc<Timer>) -> Self {
-        let line = Line { transport, link, socket: Arc::new(Mutex::new(socket)), gone: Arc::default(), timer };
+        let closer = socket.try_clone().expect("clone the socket");
+        let line = Line { transport, link, writer: Mutex::new(socket), closer, gone: AtomicBool::new(false), timer };
         Self { line: Arc::new(line), phase: Arc::new(Mutex::new(Phase::Waiting)), headers: Arc::default() }
     }
 
@@ -192,7 +195,7 @@ impl Reply {
 
     pub(crate) fn hang_up(&self) {
         self.line.gone.store(true, Ordering::Relaxed);
-        drop(self.line.socket.lock().expect("socket").shutdown(Shutdown::Both));
+        drop(self.line.closer.shutdown(Shutdown::Both));
     }
 
     fn phase(&self) -> Phase {
@@ -226,7 +229,7 @@ impl Reply {
     }
 
     fn write(&self, bytes: &[u8]) {
-        let mut socket = self.line.socket.lock().expect("socket");
+        let mut socket = self.line.writer.lock().expect("socket");
         if socket.write_all(bytes).is_err() {
             self.line.gone.store(true, Ordering::Relaxed);
         }

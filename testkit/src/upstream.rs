@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::http_text::{BODY_LIMIT_BYTES, ByteStream};
+use crate::http_text::{BODY_LIMIT_BYTES, ByteStream, WRITE_DEADLINE};
 use crate::received::{HttpPart, Received, Transport};
 use crate::recorder::Recorder;
 use crate::relay::{self, Report};
@@ -221,6 +221,7 @@ fn serve_http(shared: &Arc<Shared>, stream: TcpStream, link: u64) {
 fn serve_relay(shared: &Arc<Shared>, mut stream: TcpStream, link: u64) {
     let writer = stream.try_clone().expect("clone the socket");
     writer.set_nodelay(true).expect("no delay");
+    writer.set_write_timeout(Some(WRITE_DEADLINE)).expect("write deadline");
     let first = Reply::new(Transport::Stdio, link, writer, Arc::clone(&shared.timer));
     shared.enlist(&first);
     let mut line = Vec::new();

@@ -1,2 +1,7 @@
-//! Project tasks in Rust: format, lint, test, tidy, bench.
-fn main() {}
+//! `cargo xtask`: the project's tasks. Everything is in the library; see there.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    xtask::run(std::env::args().skip(1).collect())
+}

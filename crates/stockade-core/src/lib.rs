@@ -3,4 +3,12 @@
 //! For: carrying one message from a door through every guard to an upstream and back.
 //! Must never: do input or output of any kind. What it needs from the world it asks for through [`ports`].
 
+pub mod words;
 pub mod wire;
+pub mod mcp;
+pub mod record;
+pub mod ports;
+pub mod refusal;
+pub mod ticket;
+pub mod guard;
+pub mod pipeline;

@@ -1,1 +1,16 @@
-//! The stdio and HTTP doors and the upstream clients. The only crate with sockets.
+//! The doors and the upstreams: everything that speaks to the outside. The only crate with sockets.
+//!
+//! For: bringing messages to the road of `stockade-core` and taking released ones away.
+//! Must never: decide about a message, or let one pass that the road has not released.
+
+pub mod http1;
+pub mod sse;
+mod door;
+mod hub;
+mod session;
+mod upstream;
+
+pub use door::{HttpDoor, HttpSettings, serve_stdio};
+pub use hub::{Hub, SystemClock};
+pub use session::{SessionLimits, SessionTable};
+pub use upstream::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};

@@ -12,7 +12,7 @@ use std::io;
 
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process, waitid, waitpid,
+    Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process, wait, waitid, waitpid,
 };
 
 /// Reads who the children of this process are, dead and unreaped ones included. This process has one thread.
@@ -99,7 +99,7 @@ pub(crate) enum Left {
 /// Reaps every child that has ended; keeps in `status` how `server` did.
 pub(crate) fn reap_all(server: Pid, status: &mut Option<WaitStatus>) -> Left {
     loop {
-        match waitpid(None, WaitOptions::NOHANG) {
+        match wait(WaitOptions::NOHANG) {
             Ok(Some((pid, how))) if pid == server => *status = Some(how),
             Ok(Some(_)) | Err(Errno::INTR) => {}
             Ok(None) => return Left::Somebody,

@@ -24,11 +24,15 @@ fn main() -> ExitCode {
             std::thread::sleep(Duration::from_secs(seconds));
             ExitCode::SUCCESS
         }
-        Some(port) => match port.parse().map(|port: u16| TcpStream::connect(("127.0.0.1", port))) {
-            Ok(Ok(control)) => serve(control),
-            Ok(Err(cause)) => usage(&format!("no test listens on port {port}: {cause}")),
-            Err(_) => usage("the first argument must be a port"),
-        },
+        Some(port) => {
+            // Before the control socket is opened, so that the list of descriptors is what was inherited.
+            let hello = hello();
+            match port.parse().map(|port: u16| TcpStream::connect(("127.0.0.1", port))) {
+                Ok(Ok(control)) => serve(control, &hello),
+                Ok(Err(cause)) => usage(&format!("no test listens on port {port}: {cause}")),
+                Err(_) => usage("the first argument must be a port"),
+            }
+        }
         None => usage("give a port"),
     }
 }
@@ -38,14 +42,14 @@ fn usage(problem: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
-fn serve(mut control: TcpStream) -> ExitCode {
+fn serve(mut control: TcpStream, hello: &Value) -> ExitCode {
     let mut sender = control.try_clone().expect("clone the control socket");
     sender.set_nodelay(true).expect("no delay");
-    sender.write_all(&report(Report::Hello, hello().to_string().as_bytes())).expect("say hello");
+    sender.write_all(&report(Report::Hello, hello.to_string().as_bytes())).expect("say hello");
     let mut input_sender = control.try_clone().expect("clone the control socket");
     std::thread::spawn(move || pass_input(&mut input_sender));
 
-    let mut output = File::from(std::io::stdout().as_fd().try_clone_to_owned().expect("own stdout")).into();
+    let mut output = Some(File::from(std::io::stdout().as_fd().try_clone_to_owned().expect("own stdout")));
     while let Ok((kind, payload)) = read_frame(&mut control) {
         match Order::parse(kind) {
             Some(Order::Output) => write_output(&mut output, &payload),
@@ -102,14 +106,12 @@ fn hello() -> Value {
     let environment: serde_json::Map<String, Value> = std::env::vars_os()
         .map(|(name, value)| (name.to_string_lossy().into_owned(), json!(value.to_string_lossy())))
         .collect();
-    // The control socket and the folder handle of the listing itself are ours, not inherited.
+    // The handle of the listing itself is ours, not inherited.
     let inherited: Vec<u32> = std::fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()
         .filter_map(|entry| entry.ok())
-        .filter(|entry| {
-            std::fs::read_link(entry.path()).is_ok_and(|target| !target.to_string_lossy().ends_with("/fd"))
-        })
+        .filter(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| !target.to_string_lossy().ends_with("/fd")))
         .filter_map(|entry| entry.file_name().to_string_lossy().parse().ok())
         .collect();
     json!({

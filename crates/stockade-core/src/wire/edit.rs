@@ -2,12 +2,14 @@
 
 use super::document::Object;
 use super::text::push_json_string;
+use std::cmp::Reverse;
 use std::ops::Range;
 
 /// A set of splices on one message.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Edits {
     splices: Vec<(Range<usize>, Vec<u8>)>,
+    touches_names: bool,
 }
 
 /// Two edits touch the same bytes, or one lies outside the message. This is a fault of ours, never of a peer.
@@ -29,6 +31,24 @@ impl Edits {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.splices.is_empty()
+    }
+
+    /// Takes over the edits of another set.
+    pub fn extend(&mut self, other: Self) {
+        self.splices.extend(other.splices);
+        self.touches_names |= other.touches_names;
+    }
+
+    /// Puts `text` in the place of a member's name. Two names may become one by it, so the result must be read again.
+    pub fn rename(&mut self, span: Range<usize>, text: &str) {
+        self.replace_string(span, text);
+        self.touches_names = true;
+    }
+
+    /// True if names were changed.
+    #[must_use]
+    pub const fn touches_names(&self) -> bool {
+        self.touches_names
     }
 
     /// Puts `with` in the place of `span`.
@@ -96,16 +116,20 @@ impl Edits {
         }
     }
 
-    /// The message with all edits made.
+    /// The message with all edits made. An edit inside of something that is replaced or taken out as a whole goes with it.
     ///
     /// # Errors
     /// When edits overlap or lie outside the message; nothing is written then.
     pub fn apply(mut self, bytes: &[u8]) -> Result<Vec<u8>, EditError> {
-        self.splices.sort_by_key(|(span, _)| (span.start, span.end));
+        // At one place insertions come first, then the widest replacement.
+        self.splices.sort_by_key(|(span, _)| (span.start, !span.is_empty(), Reverse(span.end)));
         let added: usize = self.splices.iter().map(|(_, with)| with.len()).sum();
         let mut out = Vec::with_capacity(bytes.len() + added);
         let mut done = 0;
         for (span, with) in &self.splices {
+            if span.start < done && span.end <= done {
+                continue;
+            }
             let kept = bytes.get(done..span.start).ok_or(EditError { at: span.start })?;
             if span.end < span.start || span.end > bytes.len() {
                 return Err(EditError { at: span.start });
@@ -166,6 +190,19 @@ mod tests {
                 expected,
             );
         }
+    }
+
+    #[test]
+    fn an_edit_inside_of_what_is_taken_out_goes_with_it() {
+        check(
+            r#"{"a":{"x":1},"b":2}"#,
+            |d, e| {
+                e.replace(d.root().at(&["a", "x"]).unwrap().span(), *b"9");
+                e.remove_members(d.root().as_object().unwrap(), |name| name == "a");
+                e.insert_member(d.root().as_object().unwrap(), "z", b"7");
+            },
+            r#"{"z":7,"b":2}"#,
+        );
     }
 
     #[test]

@@ -1,0 +1,439 @@
+//! The HTTP door: Streamable HTTP of every revision that has it, on loopback.
+//!
+//! For: `/mcp` (every server) and `/mcp/{server}` (one). There is no other route.
+//! Must never: answer without the hardened headers; hand a message on whose framing, host, origin or content type is in
+//! doubt; believe a session, a path or a proxy's header.
+//! On the road: before `read` and after `release`.
+
+use super::body::{DoorBody, Live, kept, own_stream};
+use super::headers::{Places, check_accept, check_content, credential, harden, mirrored, session, text};
+use crate::http1::{Http1Limits, SERVER_BUFFER_BYTES, StrictHttp1, Violation};
+use crate::hub::Hub;
+use crate::session::{Session, lock};
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::AbortHandle;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{Method as HttpMethod, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use stockade_core::guard::{Credential, Released, Seen};
+use stockade_core::mcp::{Id, Method};
+use stockade_core::pipeline::Road;
+use stockade_core::ports::{Outlet, PortFuture, Route};
+use stockade_core::refusal::{Refusal, Refused};
+use stockade_core::words::{ServerName, SessionId};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+const DOOR: &str = "http";
+const MODERN: &str = "2026-07-28";
+/// Messages before the answer that wait for a slow reader.
+const LIVE_MESSAGES: usize = 16;
+
+/// What the operator has set for the door.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// `Host` values beside those of loopback.
+    pub hosts: Vec<String>,
+    /// `Origin` values beside those of loopback.
+    pub origins: Vec<String>,
+    /// The limits of the framing.
+    pub http1: Http1Limits,
+    /// Connections at once; more wait to be accepted.
+    pub connections: usize,
+    /// How long requests in flight may still take once the door closes.
+    pub drain: Duration,
+}
+
+/// The door.
+pub struct HttpDoor {
+    road: Arc<Road>,
+    hub: Arc<Hub>,
+    places: Places,
+    settings: HttpSettings,
+}
+
+impl HttpDoor {
+    /// A door for the listener's port.
+    #[must_use]
+    pub fn new(road: Arc<Road>, hub: Arc<Hub>, port: u16, settings: HttpSettings) -> Arc<Self> {
+        let places = Places::new(port, &settings.hosts, &settings.origins);
+        Arc::new(Self { road, hub, places, settings })
+    }
+
+    /// Serves until `stop` turns true, then lets what is in flight end.
+    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+        let places = Arc::new(Semaphore::new(self.settings.connections));
+        let mut connections = JoinSet::new();
+        loop {
+            let place = tokio::select! {
+                place = Arc::clone(&places).acquire_owned() => place,
+                () = stopped(&mut stop) => break,
+            };
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped(&mut stop) => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    let (door, stop) = (Arc::clone(&self), stop.clone());
+                    connections.spawn(async move {
+                        door.connection(stream, peer, stop).await;
+                        drop(place);
+                    });
+                }
+                Err(error) => {
+                    // Out of descriptors, most likely: waiting is all that helps.
+                    warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            while connections.try_join_next().is_some() {}
+        }
+        drop(listener);
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if tokio::time::timeout(self.settings.drain, drained).await.is_err() {
+            warn!("requests in flight were cut off at the end of the drain");
+            connections.abort_all();
+        }
+    }
+
+    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
+        let _ = stream.set_nodelay(true);
+        let (violated, mut violations) = mpsc::channel::<Violation>(1);
+        let observer = Arc::new(move |violation| drop(violated.try_send(violation)));
+        let io = TokioIo::new(StrictHttp1::new(stream, self.settings.http1, observer));
+        let door = Arc::clone(&self);
+        let service = service_fn(move |request| {
+            let door = Arc::clone(&door);
+            async move { Ok::<_, Infallible>(door.handle(request).await) }
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None)
+            .max_buf_size(SERVER_BUFFER_BYTES)
+            .serve_connection(io, service);
+        let mut serving = std::pin::pin!(serving);
+        let served = tokio::select! {
+            served = serving.as_mut() => served,
+            () = stopped(&mut stop) => {
+                serving.as_mut().graceful_shutdown();
+                serving.await
+            }
+        };
+        if let Err(error) = served {
+            debug!(%peer, %error, "connection ended");
+        }
+        if let Ok(violation) = violations.try_recv() {
+            let refused = Refused::by("http-framing", Refusal::BadFraming, violation.to_string());
+            self.road.turn_away(DOOR, &refused).await;
+        }
+    }
+
+    async fn handle(&self, request: Request<Incoming>) -> Response<DoorBody> {
+        let answer = match self.route(request).await {
+            Ok(response) => response,
+            Err(refused) => respond(&self.road.turn_away(DOOR, &refused).await),
+        };
+        let mut answer = answer;
+        harden(answer.headers_mut());
+        answer
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<DoorBody>, Refused> {
+        self.places.check(request.headers())?;
+        let no_route = || Refused::by("door", Refusal::NoRoute, "there is no such path");
+        if request.uri().query().is_some() {
+            return Err(Refused::by("door", Refusal::NoRoute, "a query is never part of a route"));
+        }
+        let route = match request.uri().path() {
+            "/mcp" => Route::Merged,
+            path => {
+                let name = path.strip_prefix("/mcp/").ok_or_else(no_route)?;
+                Route::One(ServerName::parse(name).map_err(|_| no_route())?)
+            }
+        };
+        match *request.method() {
+            HttpMethod::POST => self.post(request, route).await,
+            HttpMethod::GET => self.get(request, route).await,
+            HttpMethod::DELETE => self.delete(request, route).await,
+            _ => Ok(self.not_allowed("no such HTTP method on this route").await),
+        }
+    }
+
+    async fn not_allowed(&self, reason: &str) -> Response<DoorBody> {
+        let refused = Refused::by("door", Refusal::MethodNotAllowed, reason);
+        let mut response = respond(&self.road.turn_away(DOOR, &refused).await);
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        response
+    }
+
+    async fn post(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+        check_content(request.headers())?;
+        check_accept(request.headers(), &["application/json", "text/event-stream"])?;
+        let (parts, body) = request.into_parts();
+        let bytes = self.collect(body).await?;
+        let mut headers = parts.headers;
+        let seen = Seen {
+            door: DOOR,
+            route,
+            credential: credential(&mut headers),
+            session: session(&headers),
+            protocol_version: text(&headers, "mcp-protocol-version"),
+            mirrored: Some(mirrored(&headers)),
+            turn: None,
+        };
+        let is_modern = seen.protocol_version.as_deref() == Some(MODERN);
+        let session = seen.session.as_ref().filter(|_| !is_modern).and_then(|id| self.hub.sessions.get(id));
+        Ok(match session {
+            Some(session) => self.in_session(session, bytes, seen).await,
+            None => self.alone(bytes, seen, is_modern).await,
+        })
+    }
+
+    async fn collect(&self, body: Incoming) -> Result<Bytes, Refused> {
+        let limit = self.road.wire_limits().message_bytes;
+        let too_large = || Refused::by("door", Refusal::TooLarge, format!("a body of more than {limit} bytes"));
+        if hyper::body::Body::size_hint(&body).lower() > limit as u64 {
+            return Err(too_large());
+        }
+        match Limited::new(body, limit).collect().await {
+            Ok(collected) => Ok(collected.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+            Err(error) => Err(Refused::by("door", Refusal::BadFraming, format!("the body broke off: {error}"))),
+        }
+    }
+
+    /// A request that ends with its connection: a modern one, or a handshake.
+    async fn alone(&self, bytes: Bytes, seen: Seen, is_modern: bool) -> Response<DoorBody> {
+        let (sender, mut messages) = mpsc::channel(LIVE_MESSAGES);
+        let road = Arc::clone(&self.road);
+        let mut work = async move { road.carry(bytes, seen, &mut LiveOutlet(sender)).await }.boxed();
+        let first = tokio::select! {
+            biased;
+            Some(first) = messages.recv() => first,
+            released = &mut work => return respond(&released),
+        };
+        let mut response = event_stream(DoorBody::Live(Box::new(Live::new(work, messages, first))));
+        if is_modern {
+            response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+        }
+        response
+    }
+
+    /// A message of a legacy session: a connection that is lost cancels nothing, and the rest can be fetched later.
+    async fn in_session(&self, session: Arc<Session>, bytes: Bytes, seen: Seen) -> Response<DoorBody> {
+        let (begin, mut begun) = oneshot::channel();
+        let (done, mut is_done) = oneshot::channel();
+        let (abort, registration) = AbortHandle::new_pair();
+        let shared = Arc::new(Mutex::new(InSession { stream: None, id: None }));
+        let outlet = SessionOutlet {
+            session: Arc::clone(&session),
+            shared: Arc::clone(&shared),
+            begin: Some(begin),
+            abort,
+        };
+        let road = Arc::clone(&self.road);
+        let keeper = Arc::clone(&session);
+        tokio::spawn(async move {
+            let mut outlet = outlet;
+            let work = futures_util::future::Abortable::new(road.carry(bytes, seen, &mut outlet), registration);
+            let released = work.await.ok();
+            let InSession { stream, id } = std::mem::take(&mut *lock(&shared));
+            if let Some(id) = id {
+                keeper.finish(&id);
+            }
+            if let Some(cancelled) = released.as_ref().and_then(Released::cancels) {
+                keeper.cancel(&cancelled.to_json());
+            }
+            match (stream, released) {
+                (None, released) => drop(done.send(released)),
+                (Some(stream), released) => {
+                    if let Some(released) = released {
+                        keeper.streams.push(stream, released.bytes().clone(), None);
+                    }
+                    keeper.streams.finish(stream);
+                }
+            }
+        });
+        tokio::select! {
+            biased;
+            Ok(stream) = &mut begun => event_stream(kept(&session, session.streams.read(stream))),
+            Ok(released) = &mut is_done => match released {
+                Some(released) => respond(&released),
+                // Cancelled by the client: there is nothing to say, and it is not listening.
+                None => event_stream(DoorBody::empty()),
+            },
+        }
+    }
+
+    /// Opens the session's own stream, or goes on with one that broke off.
+    async fn get(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+        let mut headers = request.into_parts().0.headers;
+        let is_modern = text(&headers, "mcp-protocol-version").as_deref() == Some(MODERN);
+        let Some(id) = session(&headers).filter(|_| !is_modern) else {
+            return Ok(self.not_allowed("GET is for legacy sessions").await);
+        };
+        check_accept(&headers, &["text/event-stream"])?;
+        let credential = credential(&mut headers);
+        let session = match self.session("stream-opened", &credential, &id, &route).await {
+            Ok(session) => session,
+            Err(refusal) => return Ok(refusal),
+        };
+        for (_, link) in session.links() {
+            link.listen();
+        }
+        match text(&headers, "last-event-id") {
+            None => Ok(event_stream(own_stream(&session))),
+            Some(last) => match session.streams.resume(&last) {
+                Some(reader) => Ok(event_stream(kept(&session, reader))),
+                None => Err(Refused::by("door", Refusal::NoSession, "there is no such event in this session")),
+            },
+        }
+    }
+
+    async fn delete(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+        let mut headers = request.into_parts().0.headers;
+        let is_modern = text(&headers, "mcp-protocol-version").as_deref() == Some(MODERN);
+        let Some(id) = session(&headers).filter(|_| !is_modern) else {
+            return Ok(self.not_allowed("DELETE is for legacy sessions").await);
+        };
+        let credential = credential(&mut headers);
+        match self.session("session-ended", &credential, &id, &route).await {
+            Ok(session) => {
+                self.hub.sessions.remove(&session.id);
+                session.close().await;
+                Ok(Response::new(DoorBody::empty()))
+            }
+            Err(refusal) => Ok(refusal),
+        }
+    }
+
+    async fn session(
+        &self,
+        kind: &'static str,
+        credential: &Credential,
+        id: &SessionId,
+        route: &Route,
+    ) -> Result<Arc<Session>, Response<DoorBody>> {
+        self.road.carry_session(kind, DOOR, credential, Some(id), route).await.map_err(|refusal| respond(&refusal))?;
+        match self.hub.sessions.get(id) {
+            Some(session) => Ok(session),
+            None => {
+                let refused = Refused::by("door", Refusal::NoSession, "the session has just ended");
+                Err(respond(&self.road.turn_away(DOOR, &refused).await))
+            }
+        }
+    }
+}
+
+/// Resolves once the door is to close, or nobody is left to say so.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+fn event_stream(body: DoorBody) -> Response<DoorBody> {
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+/// One released message as an answer.
+fn respond(released: &Released) -> Response<DoorBody> {
+    let status = StatusCode::from_u16(released.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if released.bytes().is_empty() {
+        let mut response = Response::new(DoorBody::empty());
+        *response.status_mut() = status;
+        return response;
+    }
+    let mut response = Response::new(DoorBody::Whole(Some(released.bytes().clone())));
+    *response.status_mut() = status;
+    let headers: &mut HeaderMap = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(wait) = released.retry_after() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
+    }
+    if let Some(Ok(id)) = released.session().map(|id| HeaderValue::from_str(id.as_wire())) {
+        headers.insert("mcp-session-id", id);
+    }
+    response
+}
+
+/// Messages of a request that ends with its connection; a slow reader holds the upstream back.
+struct LiveOutlet(mpsc::Sender<Bytes>);
+
+impl Outlet for LiveOutlet {
+    fn started(&mut self, _: &Id, _: Option<Method>) {}
+
+    fn send(&mut self, message: Released) -> PortFuture<'_, ()> {
+        Box::pin(async move { drop(self.0.send(message.bytes().clone()).await) })
+    }
+
+    fn pause(&mut self, _: Option<Duration>) -> PortFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[derive(Default)]
+struct InSession {
+    stream: Option<u64>,
+    id: Option<String>,
+}
+
+/// Messages of a request in a legacy session: kept in a stream of its own, begun with the first.
+struct SessionOutlet {
+    session: Arc<Session>,
+    shared: Arc<Mutex<InSession>>,
+    begin: Option<oneshot::Sender<u64>>,
+    abort: AbortHandle,
+}
+
+impl SessionOutlet {
+    fn stream(&mut self) -> u64 {
+        let mut shared = lock(&self.shared);
+        *shared.stream.get_or_insert_with(|| {
+            let stream = self.session.streams.begin();
+            // Clients of the newest legacy revision learn at once where they are (MCP 2025-11-25, SSE polling); older ones
+            // would take an empty event for a message.
+            if self.session.revision() >= stockade_core::mcp::Revision::V2025_11_25 {
+                self.session.streams.push(stream, Bytes::new(), None);
+            }
+            if let Some(begin) = self.begin.take() {
+                let _ = begin.send(stream);
+            }
+            stream
+        })
+    }
+}
+
+impl Outlet for SessionOutlet {
+    fn started(&mut self, id: &Id, _: Option<Method>) {
+        let id = id.to_json().into_owned();
+        self.session.start(id.clone(), self.abort.clone());
+        lock(&self.shared).id = Some(id);
+    }
+
+    fn send(&mut self, message: Released) -> PortFuture<'_, ()> {
+        let stream = self.stream();
+        self.session.streams.push(stream, message.bytes().clone(), None);
+        Box::pin(std::future::ready(()))
+    }
+
+    fn pause(&mut self, retry: Option<Duration>) -> PortFuture<'_, ()> {
+        let stream = self.stream();
+        self.session.streams.pause(stream, retry);
+        Box::pin(std::future::ready(()))
+    }
+}

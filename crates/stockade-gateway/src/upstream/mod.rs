@@ -1,0 +1,15 @@
+//! The servers behind us: how their messages come and go. Sits at `forward`.
+//!
+//! Must never: send anything that is not written from an [`Outbound`], but for the protocol's own housekeeping (probing
+//! the era, reviving a session, cancelling); hand an answer to anybody but the exchange whose id it carries.
+
+mod calls;
+mod http;
+mod link;
+mod merged;
+mod probe;
+mod servers;
+mod stdio;
+
+pub(crate) use link::Link;
+pub use servers::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};

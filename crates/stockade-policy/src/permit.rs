@@ -1,0 +1,271 @@
+//! From `[[permit]]` tables and starters to Cedar policies.
+//!
+//! For: the few rules most people need, without learning Cedar.
+//! Must never: paste a name into the text of a policy. Policies are built in Cedar's JSON form, in which a name is a
+//! value and cannot end a string, start a wildcard or add a clause (attack: a tool named `x" || true || "`).
+
+use crate::glob::Glob;
+use crate::problem::PolicyProblem;
+use crate::rule::{Actions, Callers, Read, Rule, RuleKind, Scope, Servers};
+use crate::schema::{entity_json, name};
+use crate::source::{CallerPattern, FromServer, PermitRule, Place, ServerPattern, Starter};
+use cedar_policy::Policy;
+use serde_json::{Value, json};
+use stockade_core::ports::Action;
+use stockade_core::words::{CallerKind, ServerName};
+
+/// The one tool of the sample server.
+const SAMPLE_TOOL: &str = "secure_query";
+/// Callers, servers or globs in one list of one table.
+pub(crate) const LIST_LIMIT: usize = 1000;
+
+/// Compiles the table that is the `number`th, counted from 1. Its rules are all called `permit-{number}`.
+pub(crate) fn compile(number: usize, permit: &PermitRule) -> Read {
+    let problems = problems_of(permit);
+    if !problems.is_empty() {
+        return (Vec::new(), problems);
+    }
+    let id = format!("permit-{number}");
+    let who = Who::Patterns(&permit.callers);
+    let mut on_server = vec![Action::Connect, Action::List];
+    // Tasks are questions about the server; whoever may call something on it may follow what came of it.
+    on_server.extend((!permit.tools.is_empty()).then_some(Action::Call));
+    on_server.extend([FromServer::Sampling, FromServer::Elicitation, FromServer::Roots].into_iter().filter_map(
+        |asked| permit.from_server.contains(&asked).then_some(action_of(asked)),
+    ));
+    let parts = [
+        Part { who, servers: &permit.servers, actions: &on_server, object: name::SERVER, names: None },
+        Part::of(permit, who, &[Action::Call], name::TOOL, &permit.tools),
+        Part::of(permit, who, &[Action::Read, Action::Complete], name::RESOURCE, &permit.resources),
+        Part::of(permit, who, &[Action::Get, Action::Complete], name::PROMPT, &permit.prompts),
+    ];
+    let wanted = parts.into_iter().filter(|part| part.names.is_none_or(|names| !names.is_empty()));
+    gather(wanted.map(|part| part.rule(&id, &permit.place)))
+}
+
+/// Compiles a starter. Its rules are called `starter-wrap` or `starter-sample`.
+pub(crate) fn compile_starter(starter: &Starter) -> Read {
+    let place = Place { source: "starter".to_owned(), line: 1, column: 1 };
+    match starter {
+        Starter::Wrap { server } => gather([everything_on(server, &place)].into_iter()),
+        Starter::Sample { server } => {
+            let sample = [Glob::exactly(SAMPLE_TOOL)];
+            let servers = [ServerPattern::exactly(server)];
+            let who = Who::Kind(CallerKind::ApiKey);
+            let on_server =
+                Part { who, servers: &servers, actions: &[Action::Connect, Action::List], object: name::SERVER, names: None };
+            let tool =
+                Part { who, servers: &servers, actions: &[Action::Call], object: name::TOOL, names: Some(&sample) };
+            gather([on_server, tool].into_iter().map(|part| part.rule("starter-sample", &place)))
+        }
+    }
+}
+
+fn gather(results: impl Iterator<Item = Result<Rule, PolicyProblem>>) -> Read {
+    let mut read = Read::default();
+    for result in results {
+        match result {
+            Ok(rule) => read.0.push(rule),
+            Err(problem) => read.1.push(problem),
+        }
+    }
+    read
+}
+
+/// Absence denies, so a table that names nobody is a mistake and not a rule for all.
+fn problems_of(permit: &PermitRule) -> Vec<PolicyProblem> {
+    let problem = |message: &str, fix: &str| PolicyProblem::new(permit.place.clone(), message, fix);
+    let mut problems = Vec::new();
+    if permit.callers.is_empty() {
+        problems.push(problem("the permit names no caller", "add `callers = [\"NAME\"]`, or `[\"*\"]` for every recognised caller"));
+    }
+    if permit.servers.is_empty() {
+        problems.push(problem("the permit names no server", "add `servers = [\"NAME\"]`, or `[\"*\"]` for all"));
+    }
+    let lists = [
+        ("callers", permit.callers.len()),
+        ("servers", permit.servers.len()),
+        ("tools", permit.tools.len()),
+        ("resources", permit.resources.len()),
+        ("prompts", permit.prompts.len()),
+    ];
+    let long = lists.into_iter().filter(|(_, length)| *length > LIST_LIMIT);
+    problems.extend(long.map(|(list, _)| {
+        problem(&format!("`{list}` has more than {LIST_LIMIT} entries"), "use `*`, or split it into several `[[permit]]` tables")
+    }));
+    problems
+}
+
+const fn action_of(asked: FromServer) -> Action {
+    match asked {
+        FromServer::Sampling => Action::Sample,
+        FromServer::Elicitation => Action::Elicit,
+        FromServer::Roots => Action::Roots,
+    }
+}
+
+/// Whom a part is for.
+#[derive(Debug, Clone, Copy)]
+enum Who<'p> {
+    Patterns(&'p [CallerPattern]),
+    Kind(CallerKind),
+}
+
+/// One Cedar policy to be: some actions on one sort of object.
+#[derive(Debug, Clone, Copy)]
+struct Part<'p> {
+    who: Who<'p>,
+    servers: &'p [ServerPattern],
+    actions: &'p [Action],
+    object: &'static str,
+    /// What the object may be called; `None` for servers, which `servers` has named already.
+    names: Option<&'p [Glob]>,
+}
+
+impl<'p> Part<'p> {
+    fn of(permit: &'p PermitRule, who: Who<'p>, actions: &'p [Action], object: &'static str, names: &'p [Glob]) -> Self {
+        Self { who, servers: &permit.servers, actions, object, names: Some(names) }
+    }
+
+    fn rule(self, id: &str, place: &Place) -> Result<Rule, PolicyProblem> {
+        let servers: Option<Vec<_>> = self.servers.iter().map(|server| server.glob().literal()).collect();
+        let one_server = match servers.as_deref() {
+            Some([one]) => Some(*one),
+            _ => None,
+        };
+        let mut clauses = Vec::new();
+        let one_caller = match self.who {
+            Who::Kind(kind) => {
+                clauses.push(equals(attribute("principal", "kind"), entity(name::KIND, kind.as_str())));
+                None
+            }
+            Who::Patterns([one]) if one.glob().literal().is_some() => one.glob().literal(),
+            Who::Patterns(patterns) => {
+                clauses.push(any_of(patterns.iter().map(caller_clause)));
+                None
+            }
+        };
+        if one_server.is_none() {
+            clauses.extend(names_clause("server", self.servers.iter().map(ServerPattern::glob)));
+        }
+        clauses.extend(self.names.and_then(|names| names_clause("name", names.iter())));
+        let resource = match one_server {
+            Some(server) => {
+                json!({ "op": "is", "entity_type": self.object, "in": { "entity": entity_json(name::SERVER, server) } })
+            }
+            None => json!({ "op": "is", "entity_type": self.object }),
+        };
+        let actions: Vec<Value> =
+            self.actions.iter().map(|action| entity_json(name::ACTION, action.as_str())).collect();
+        let policy = json!({
+            "effect": "permit",
+            "annotations": { "id": id },
+            "principal": one_caller.map_or(json!({ "op": "All" }), |one| json!({ "op": "==", "entity": entity_json(name::CALLER, one) })),
+            "action": { "op": "in", "entities": actions },
+            "resource": resource,
+            "conditions": clauses.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect::<Value>(),
+        });
+        let scope = Scope {
+            actions: Actions::Some(self.actions.to_vec()),
+            callers: match self.who {
+                Who::Kind(kind) => Callers::Kind(kind),
+                Who::Patterns(patterns) => Callers::Matching(patterns.to_vec()),
+            },
+            servers: servers.map_or(Servers::Every, |names| Servers::Some(names.into_iter().map(str::to_owned).collect())),
+        };
+        build(id, place, scope, policy)
+    }
+}
+
+fn everything_on(server: &ServerName, place: &Place) -> Result<Rule, PolicyProblem> {
+    let policy = json!({
+        "effect": "permit",
+        "annotations": { "id": "starter-wrap" },
+        "principal": { "op": "All" },
+        "action": { "op": "All" },
+        "resource": { "op": "in", "entity": entity_json(name::SERVER, server.as_str()) },
+        "conditions": [{
+            "kind": "when",
+            "body": equals(attribute("principal", "kind"), entity(name::KIND, CallerKind::LocalUser.as_str())),
+        }],
+    });
+    let scope = Scope {
+        actions: Actions::Every,
+        callers: Callers::Kind(CallerKind::LocalUser),
+        servers: Servers::Some(vec![server.as_str().to_owned()]),
+    };
+    build("starter-wrap", place, scope, policy)
+}
+
+fn build(id: &str, place: &Place, scope: Scope, policy: Value) -> Result<Rule, PolicyProblem> {
+    let policy = Policy::from_json(None, policy).map_err(|error| {
+        PolicyProblem::new(place.clone(), format!("internal: no policy can be made of this: {error}"), "report this")
+    })?;
+    Ok(Rule { id: id.to_owned(), place: place.clone(), kind: RuleKind::Permit, scope, policy })
+}
+
+/// A name means whoever has it; a glob only those who were recognised, so that `*` never lets strangers in.
+fn caller_clause(pattern: &CallerPattern) -> Value {
+    let glob = pattern.glob();
+    if let Some(one) = glob.literal() {
+        return equals(json!({ "Var": "principal" }), entity(name::CALLER, one));
+    }
+    let recognised = json!({ "!=": {
+        "left": attribute("principal", "kind"),
+        "right": entity(name::KIND, CallerKind::Anonymous.as_str()),
+    } });
+    if glob.is_everything() {
+        return recognised;
+    }
+    json!({ "&&": { "left": recognised, "right": like(attribute("principal", "name"), glob) } })
+}
+
+/// What the attribute of the resource must be; nothing if it may be anything.
+fn names_clause<'g>(attribute_name: &str, globs: impl Iterator<Item = &'g Glob> + Clone) -> Option<Value> {
+    if globs.clone().any(Glob::is_everything) {
+        return None;
+    }
+    let literals: Vec<&str> = globs.clone().filter_map(Glob::literal).collect();
+    let set: Vec<Value> = literals.iter().map(|text| json!({ "Value": text })).collect();
+    let among = match set.as_slice() {
+        [] => None,
+        [one] => Some(equals(attribute("resource", attribute_name), one.clone())),
+        _ => Some(json!({ "contains": { "left": { "Set": set }, "right": attribute("resource", attribute_name) } })),
+    };
+    let globs = globs.filter(|glob| glob.literal().is_none());
+    Some(any_of(among.into_iter().chain(globs.map(|glob| like(attribute("resource", attribute_name), glob)))))
+}
+
+/// False for no clauses: absence denies.
+fn any_of(clauses: impl Iterator<Item = Value>) -> Value {
+    let mut level: Vec<Value> = clauses.collect();
+    // As a balanced tree, so that a long list does not become a deep expression.
+    while level.len() > 1 {
+        let mut pairs = level.into_iter();
+        let mut next = Vec::with_capacity(pairs.len().div_ceil(2));
+        while let Some(left) = pairs.next() {
+            next.push(match pairs.next() {
+                Some(right) => json!({ "||": { "left": left, "right": right } }),
+                None => left,
+            });
+        }
+        level = next;
+    }
+    level.pop().unwrap_or_else(|| json!({ "Value": false }))
+}
+
+fn equals(left: Value, right: Value) -> Value {
+    json!({ "==": { "left": left, "right": right } })
+}
+
+fn like(left: Value, glob: &Glob) -> Value {
+    json!({ "like": { "left": left, "pattern": glob.pattern() } })
+}
+
+fn attribute(of: &str, attribute_name: &str) -> Value {
+    json!({ ".": { "left": { "Var": of }, "attr": attribute_name } })
+}
+
+fn entity(type_name: &str, id: &str) -> Value {
+    json!({ "Value": { "__entity": entity_json(type_name, id) } })
+}

@@ -1,0 +1,6 @@
+//! The sample server from outside: what queries may do, and real conversations over stdio.
+#![expect(clippy::disallowed_methods, reason = "tests start the binary that they test")]
+
+mod attacks;
+mod conversation;
+mod sample;

@@ -1,0 +1,25 @@
+//! What must hold for every input, one function per parser. A broken promise is a panic, which is what a fuzzer finds.
+//!
+//! Each function takes raw bytes, never refuses an input and never needs a socket or the clock. The fuzz targets and
+//! the replay test call the same functions; [`TARGETS`] is the list of them.
+
+mod http1;
+mod sse;
+
+pub use http1::fuzz_http1;
+pub use sse::fuzz_sse;
+
+/// A function that panics when an input breaks a promise.
+pub type Property = fn(&[u8]);
+
+/// Every target: the name of its corpus folder, and its function.
+pub const TARGETS: &[(&str, Property)] = &[("http1", fuzz_http1), ("sse", fuzz_sse)];
+
+/// Takes the first byte of an input as the size of the pieces that the rest is cut into; 0 means not at all.
+fn pieces(data: &[u8]) -> (usize, &[u8]) {
+    match data.split_first() {
+        None | Some((0, [])) => (usize::MAX, &[]),
+        Some((0, rest)) => (usize::MAX, rest),
+        Some((size, rest)) => (usize::from(*size), rest),
+    }
+}
