@@ -1,20 +1,18 @@
 //! How fast the record is: `cargo run --release -p stockade-audit --example throughput -- FOLDER`. Prints one line of figures
 //! for each way to wait and number of callers, and for verifying what was written.
 
+use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use stockade_audit::{AuditLog, AuditOptions, verify};
-use stockade_core::ports::{Durability, Record, Timestamp};
+use stockade_core::ports::{Durability, Record, RecordUnavailable, Timestamp};
 use stockade_core::record::{Entry, Outcome, Phase};
 use stockade_core::words::TicketId;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).ok_or("which folder?")?;
     let runs = [
         (Durability::Kernel, 1, 400_000),
@@ -25,10 +23,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (Durability::Disk, 256, 51_200),
     ];
     let (log, _) = AuditLog::open(AuditOptions::new(folder.clone(), Timestamp(0)))?;
+    let log = Arc::new(log);
     let mut out = std::io::stdout();
     for (durability, callers, appends) in runs {
         let (start, before) = (Instant::now(), processor_time());
-        let mut waits = run(&log, durability, callers, appends);
+        let mut waits = run(&log, durability, callers, appends)?;
         let (wall, processor) = (start.elapsed(), processor_time().saturating_sub(before));
         waits.sort_unstable();
         let quantile = |part: usize| waits.get(waits.len() * part / 10_000).copied().unwrap_or_default();
@@ -51,25 +50,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn run(log: &AuditLog, durability: Durability, callers: u64, appends: u64) -> Vec<Duration> {
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..callers)
-            .map(|caller| {
-                scope.spawn(move || {
-                    let each = appends / callers;
-                    (0..each)
-                        .map(|number| {
-                            let entry = entry(caller * each + number / 2, number % 2 == 0);
-                            let start = Instant::now();
-                            let _ = wait(log.append(entry, durability));
-                            start.elapsed()
-                        })
-                        .collect::<Vec<_>>()
-                })
+/// Each caller is a task on two worker threads, as in the gateway.
+fn run(
+    log: &Arc<AuditLog>,
+    durability: Durability,
+    callers: u64,
+    appends: u64,
+) -> Result<Vec<Duration>, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    let tasks: Vec<_> = (0..callers)
+        .map(|caller| {
+            let log = Arc::clone(log);
+            runtime.spawn(async move {
+                let each = appends / callers;
+                let mut waits = Vec::with_capacity(usize::try_from(each).unwrap_or_default());
+                for number in 0..each {
+                    let entry = entry(caller * each + number / 2, number % 2 == 0);
+                    let start = Instant::now();
+                    log.append(entry, durability).await?;
+                    waits.push(start.elapsed());
+                    tokio::task::yield_now().await;
+                }
+                Ok::<_, RecordUnavailable>(waits)
             })
-            .collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap_or_default()).collect()
-    })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.extend(runtime.block_on(task)??);
+    }
+    Ok(all)
 }
 
 /// As large as those of an ordinary `tools/call`.
@@ -99,21 +109,4 @@ fn entry(number: u64, intent: bool) -> Entry {
 fn processor_time() -> Duration {
     let usage = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(usage.tv_sec.unsigned_abs(), u32::try_from(usage.tv_nsec).unwrap_or_default())
-}
-
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return value;
-        }
-        thread::park();
-    }
 }

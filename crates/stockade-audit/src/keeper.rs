@@ -54,7 +54,6 @@ impl<'l> Keeper<'l> {
                 self.sync();
             }
             if chore.head {
-                self.look_after();
                 self.refresh_head(Closing::Open);
             }
         }
@@ -127,13 +126,6 @@ impl<'l> Keeper<'l> {
         for (reply, written) in replies {
             reply.settle(result.as_ref().map(|()| written).map_err(|reason| unavailable(reason)));
         }
-    }
-
-    /// Looks whether the segment is still there; the next append tells if not.
-    fn look_after(&self) {
-        let Some(mut writer) = self.log.lock().take_writer() else { return };
-        writer.look_after();
-        self.log.write(writer, Turn::Long);
     }
 
     /// Brings `head.json` up to what the disk has. If it cannot be written, the older one stays true, and it is tried again.

@@ -218,7 +218,7 @@ fn find(home: &Home) -> Result<Found, OpenError> {
     let head = Head::read(&home.folder).map_err(|cause| OpenError::Head { cause })?;
     let mut segments = segment::list(&home.folder).map_err(unreadable)?;
     // Without a head there is at most what a first start leaves that was killed: one segment without records.
-    let first = head.map_or(1, |head| head.place.segment);
+    let first = head.map_or(1, |head| segments.last().map_or(1, |last| head.place.segment.min(*last)));
     judge_list(&segments).map_err(|bad| OpenError::Damaged { bad })?;
     segments.retain(|segment| *segment >= first);
     let mut walk = Walk::new(&home.folder, segments, head);

@@ -61,6 +61,16 @@ pub(crate) struct Place {
     pub(crate) line: u64,
 }
 
+impl Place {
+    pub(crate) const fn next_line(self) -> Self {
+        Self { segment: self.segment, line: self.line + 1 }
+    }
+
+    pub(crate) const fn next_segment(self) -> Self {
+        Self { segment: self.segment + 1, line: 1 }
+    }
+}
+
 /// One line as it was found.
 #[derive(Debug, Clone)]
 pub(crate) struct RawLine {

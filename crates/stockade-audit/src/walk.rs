@@ -8,6 +8,7 @@ use crate::head::{Closing, HEAD_FILE, Head};
 use crate::line::FORMAT;
 use crate::segment::{LineEnd, Lines, Place, RawLine, ReadError, file_name};
 use crate::stored::{RecordLink, StoredHeader, previous_of};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// What is wrong with a line.
@@ -34,6 +35,9 @@ pub enum Flaw {
     /// The header of a segment does not fit the segments before it.
     #[error("it does not continue the segment before it")]
     WrongSegment,
+    /// The next segment begins behind it.
+    #[error("it is missing: the next file begins with a later one")]
+    Removed,
     /// A whole segment is not there.
     #[error("the file is missing")]
     MissingSegment,
@@ -153,6 +157,10 @@ impl Walk {
             Ok(next) => self.accept(line, next).map(Step::Line),
             Err(Flaw::Unfinished | Flaw::NotARecord) if self.is_torn(&line)? => Ok(Step::Torn(line)),
             Err(Flaw::Altered) => Err(WalkError::Bad(self.blame(&line)?)),
+            Err(Flaw::Removed) => {
+                let behind = self.position.map_or(line.place, |position| position.place.next_line());
+                Err(WalkError::Bad(BadRecord::at(behind, self.due(), Flaw::Removed)))
+            }
             Err(flaw) => Err(WalkError::Bad(BadRecord::at(line.place, self.due(), flaw))),
         }
     }
@@ -179,10 +187,14 @@ impl Walk {
             None if line.place.segment == 1 => (0, LineHash::GENESIS),
             None => (before, previous),
         };
-        if header.format != FORMAT || header.segment != line.place.segment || before != sequence {
-            return Err(Flaw::WrongSegment);
+        let fits = header.format == FORMAT && header.segment == line.place.segment;
+        match (fits, before.cmp(&sequence), previous == hash) {
+            (true, Ordering::Equal, true) => Ok(sequence),
+            (true, Ordering::Equal, false) => Err(Flaw::Altered),
+            // The line before it has gone, and more with it, unless the header itself was changed.
+            (true, Ordering::Greater, false) if self.position.is_some() => Err(Flaw::Removed),
+            _ => Err(Flaw::WrongSegment),
         }
-        if previous == hash { Ok(sequence) } else { Err(Flaw::Altered) }
     }
 
     fn judge_record(&self, line: &RawLine) -> Result<u64, Flaw> {
@@ -241,12 +253,9 @@ impl Walk {
         let Some(head) = self.head else { return Ok(()) };
         match self.position {
             Some(position) if position.place >= head.place => Ok(()),
-            Some(Position { place: Place { segment, line }, .. }) => {
-                let next = if segment == head.place.segment {
-                    Place { segment, line: line + 1 }
-                } else {
-                    Place { segment: segment + 1, line: 1 }
-                };
+            Some(Position { place, .. }) => {
+                let same = place.segment == head.place.segment;
+                let next = if same { place.next_line() } else { place.next_segment() };
                 Err(BadRecord::at(next, self.due(), Flaw::CutOff { known: head.sequence }))
             }
             None => Err(BadRecord::at(Place { segment: 1, line: 1 }, 1, Flaw::CutOff { known: head.sequence })),

@@ -3,7 +3,7 @@
 //! Must never: leave half a line between two whole ones; go on in a segment that the disk may have lost a part of; change
 //! what stands. A group that could not be written is cut off again before anything else happens.
 
-use crate::files::{Files, write_all_at};
+use crate::files::{FileFacts, Files, write_all_at};
 use crate::hash::LineHash;
 use crate::head::{Closing, HEAD_DRAFT, HEAD_FILE, Head};
 use crate::line::{Header, Row, push_header, push_row};
@@ -135,6 +135,7 @@ impl Writer {
             Soundness::Suspect { reason } => return Err(WriteError::Waiting { reason: reason.clone() }),
             Soundness::Lost { reason } => return Err(WriteError::Lost { reason: reason.clone() }),
         }
+        self.look_after()?;
         if self.tip.position.offset >= self.home.segment_bytes {
             self.rotate()?;
         }
@@ -229,16 +230,17 @@ impl Writer {
         self.rotate()
     }
 
-    /// Makes the writer refuse everything until a person has looked at the folder, if somebody has cut or removed the
-    /// segment that is being written.
-    pub(crate) fn look_after(&mut self) {
-        let Tip { file, position } = &self.tip;
-        let reason = match self.home.files.facts(file) {
-            Ok(facts) if facts.names == 0 => "the segment in use was removed",
-            Ok(facts) if facts.length < position.offset => "the segment in use was cut",
-            _ => return,
+    /// Somebody may have cut or removed the segment that is being written; writing on would leave a hole, or go nowhere. From
+    /// then on everything is refused until a person has looked at the folder.
+    fn look_after(&mut self) -> Result<(), WriteError> {
+        let facts = self.home.files.facts(&self.tip.file).map_err(failed)?;
+        let reason = match facts {
+            FileFacts { names: 0, .. } => "the segment in use was removed",
+            FileFacts { length, .. } if length < self.tip.position.offset => "the segment in use was cut",
+            _ => return Ok(()),
         };
         self.soundness = Soundness::Lost { reason: reason.to_owned() };
+        Err(WriteError::Lost { reason: reason.to_owned() })
     }
 
     fn read_again(&self, synced: u64) -> Option<Position> {

@@ -7,7 +7,7 @@ use crate::guard::{
     admit, authorise, consent, forward, identify, inspect, inspect_interim, no_session, read, recognise, record,
     record_event, release, release_interim, release_nothing, release_refusal, send, validate,
 };
-use crate::mcp::{Frame, Id, Revision};
+use crate::mcp::{Frame, Id, Method, Revision};
 use crate::ports::{
     AskId, Catalogue, Clock, Entropy, Identities, Outlet, Policy, Record, Route, Seals, SessionFacts, Sessions, Upstreams,
 };
@@ -153,11 +153,14 @@ impl Road {
         outbound: &Outbound,
         outlet: &mut dyn Outlet,
     ) -> Result<crate::guard::Reply, Refused> {
+        // A subscription brings nothing before its acknowledgement (MCP 2026-07-28 `subscriptions/listen`; PA-23).
+        let mut is_acknowledged = outbound.method() != Method::SubscriptionsListen;
         loop {
             match flight.next(self.clock()).await? {
                 Arrived::Reply(reply) => return Ok(reply),
                 Arrived::Pause(retry) => outlet.pause(retry).await,
                 Arrived::Message { frame, server, ask } => {
+                    let acknowledges = frame.method() == Some(Method::NotificationsSubscriptionsAcknowledged);
                     let facts = ticket.facts();
                     facts.interim = Some(facts.interim.unwrap_or(0) + 1);
                     let from = FromServer {
@@ -167,8 +170,18 @@ impl Road {
                         outbound: Some(outbound),
                         ask,
                     };
+                    if !is_acknowledged && !acknowledges && ask.is_none() {
+                        let method = frame.method_name();
+                        let reason = Some("before the subscription was acknowledged");
+                        // Nothing is done, so a record that cannot be written stops nothing.
+                        let _ = self.event(&from, "server-message-dropped", method.as_deref(), reason).await;
+                        continue;
+                    }
                     match self.from_server(ticket, frame, &from).await {
-                        Carried::Pass(released) => outlet.send(released).await,
+                        Carried::Pass(released) => {
+                            is_acknowledged |= acknowledges;
+                            outlet.send(released).await;
+                        }
                         Carried::Drop => {}
                         Carried::Refuse(refusal) => {
                             if let Some(ask) = ask {

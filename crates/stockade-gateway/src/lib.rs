@@ -12,5 +12,7 @@ mod upstream;
 
 pub use door::{HttpDoor, HttpSettings, serve_stdio};
 pub use hub::{Hub, SystemClock};
+pub use http1::Http1Limits;
 pub use session::{SessionLimits, SessionTable};
+pub use ::http::{HeaderName, HeaderValue, Uri};
 pub use upstream::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};

@@ -85,8 +85,19 @@ impl Session {
         lock(&self.links).get(server).cloned()
     }
 
-    pub(crate) fn add_link(&self, server: ServerName, link: Arc<dyn Link>) {
-        lock(&self.links).insert(server, link);
+    /// The link to one server, made by `make` if there is none.
+    pub(crate) fn link_or<E>(
+        &self,
+        server: &ServerName,
+        make: impl FnOnce() -> Result<Arc<dyn Link>, E>,
+    ) -> Result<Arc<dyn Link>, E> {
+        let mut links = lock(&self.links);
+        if let Some(link) = links.get(server) {
+            return Ok(Arc::clone(link));
+        }
+        let link = make()?;
+        links.insert(server.clone(), Arc::clone(&link));
+        Ok(link)
     }
 
     pub(crate) fn links(&self) -> Vec<(ServerName, Arc<dyn Link>)> {

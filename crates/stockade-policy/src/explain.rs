@@ -46,7 +46,7 @@ impl CedarPolicy {
         let facts = Facts::of(question);
         let ruling = self.judge(&facts);
         let (Ruling::Allow { rules } | Ruling::Ask { rules, .. } | Ruling::Deny { rules, .. }) = &ruling;
-        let decided = distinct(self.rules().filter(|rule| rules.iter().any(|id| *id == rule.id)));
+        let decided = distinct(self.rules().filter(|rule| rules.contains(&rule.id)));
         let near_misses = match ruling {
             Ruling::Deny { .. } if decided.is_empty() => self.near_misses(question),
             _ => Vec::new(),

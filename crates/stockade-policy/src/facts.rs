@@ -115,7 +115,8 @@ mod tests {
                         let facts = Facts { caller: &caller, kind, action, server: &server, object, effect, revision };
                         let (request, entities) = facts.ask(&model).unwrap();
                         let parts = [request.principal(), request.action(), request.resource()];
-                        let [Some(principal), Some(action_uid), Some(resource)] = parts.map(Option::<&_>::cloned) else {
+                        let [Some(principal), Some(action_uid), Some(resource)] = parts.map(Option::<&_>::cloned)
+                        else {
                             panic!("{request}");
                         };
                         let context = request.context().cloned().unwrap();

@@ -5,12 +5,13 @@
 //! Must never: skip a policy and keep the rest.
 
 use crate::address;
+use crate::permit;
 use crate::problem::PolicyProblem;
 use crate::rule::{Read, Rule, RuleKind, Scope, server_of};
 use crate::schema::{ID_SEPARATOR, Model, name};
 use crate::source::{Place, PolicySource};
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
 use std::str::FromStr as _;
 use stockade_core::words::{CallerName, ServerName};
 
@@ -38,11 +39,14 @@ pub(crate) fn read(source: &PolicySource, model: &Model) -> Read {
             return (Vec::new(), told.collect());
         }
     };
-    let file = File { source, model, start };
-    let mut problems: Vec<_> = set.templates().map(|template| {
-        let message = format!("`{}` is a template (`?principal`, `?resource`)", template.id());
-        PolicyProblem::new(file.start.clone(), message, "name the caller or the resource")
-    }).collect();
+    let file = File { source, start };
+    let mut problems: Vec<_> = set
+        .templates()
+        .map(|template| {
+            let message = format!("`{}` is a template (`?principal`, `?resource`)", template.id());
+            PolicyProblem::new(file.start.clone(), message, "name the caller or the resource")
+        })
+        .collect();
     let mut rules: Vec<Rule> = Vec::new();
     let mut policies: Vec<_> = set.policies().map(|policy| (offset_of(policy), policy)).collect();
     policies.sort_by_key(|(offset, _)| *offset);
@@ -52,12 +56,14 @@ pub(crate) fn read(source: &PolicySource, model: &Model) -> Read {
             Err(found) => problems.extend(found),
         }
     }
-    problems.extend(file.validate(&rules));
+    problems.extend(validate(source, &rules, model));
     problems.sort_by(|one, other| one.place.cmp(&other.place));
     (rules, problems)
 }
 
 const SYNTAX_FIX: &str = "see docs/policy.md for how a policy is written";
+const NEVER_FIX: &str =
+    "see docs/policy.md for which action goes with what, and whether the conditions contradict each other";
 const MODEL_FIX: &str = "see docs/policy.md for the words of the model";
 
 /// The public interface tells no positions of policies; this is what the type itself is built on. The version of
@@ -68,7 +74,6 @@ fn offset_of(policy: &Policy) -> usize {
 
 struct File<'f> {
     source: &'f PolicySource,
-    model: &'f Model,
     start: Place,
 }
 
@@ -86,10 +91,10 @@ impl File<'_> {
             None => format!("{}:policy{number}", self.source.name),
             Some(id) => {
                 if !is_id(id) {
-                    refuse(
-                        format!("`{id}` is no name for a rule"),
-                        "use 1 to 128 letters, digits or any of `-_.:/`",
-                    );
+                    refuse(format!("`{id}` is no name for a rule"), "use 1 to 128 letters, digits or any of `-_.:/`");
+                }
+                if permit::is_reserved(id) {
+                    refuse(format!("`{id}` is the name of a rule of ours"), "choose an `@id` that starts otherwise");
                 }
                 id.to_owned()
             }
@@ -98,7 +103,8 @@ impl File<'_> {
             (Effect::Permit, None) => RuleKind::Permit,
             (Effect::Forbid, None) => RuleKind::Forbid,
             (Effect::Permit, Some(reason)) => {
-                if reason.trim().is_empty() || reason.len() > REASON_LIMIT_BYTES || reason.chars().any(char::is_control) {
+                if reason.trim().is_empty() || reason.len() > REASON_LIMIT_BYTES || reason.chars().any(char::is_control)
+                {
                     refuse(
                         "`@ask` needs a reason of one line".to_owned(),
                         "write what the person is asked: `@ask(\"delete a branch?\")`",
@@ -121,29 +127,42 @@ impl File<'_> {
         }
         Ok(Rule { id, place, kind, scope: Scope::of(policy), policy: policy.clone() })
     }
+}
 
-    /// Checks against the model. Warnings count: a policy that can never apply, or that reads other than it looks, is
-    /// not what its author meant.
-    fn validate(&self, rules: &[Rule]) -> Vec<PolicyProblem> {
-        let mut set = PolicySet::new();
-        let mut problems = Vec::new();
-        for rule in rules {
-            if let Err(error) = set.add(rule.policy.clone()) {
-                problems.push(PolicyProblem::new(rule.place.clone(), error.to_string(), SYNTAX_FIX));
-            }
+/// Checks a file's rules against the model. Warnings count: a policy that can never apply, or that reads other than it
+/// looks, is not what its author meant.
+fn validate(source: &PolicySource, rules: &[Rule], model: &Model) -> Vec<PolicyProblem> {
+    let mut set = PolicySet::new();
+    let mut problems = Vec::new();
+    for rule in rules {
+        if let Err(error) = set.add(rule.policy.clone()) {
+            problems.push(PolicyProblem::new(rule.place.clone(), error.to_string(), SYNTAX_FIX));
         }
-        let result = Validator::new(self.model.schema.clone()).validate(&set, ValidationMode::Strict);
-        let errors = result.validation_errors().map(|error| (error.policy_id().clone(), DetailedError::from(error)));
-        let warnings =
-            result.validation_warnings().map(|warning| (warning.policy_id().clone(), DetailedError::from(warning)));
-        let found: Vec<_> = errors.chain(warnings).collect();
-        problems.extend(found.into_iter().map(|(id, error)| {
-            let rule = rules.iter().find(|rule| *rule.policy.id() == id);
-            let place = rule.map_or(&self.start, Rule::place);
-            told(self.source, place, &without_id(&id, error), MODEL_FIX)
-        }));
-        problems
     }
+    let result = Validator::new(model.schema.clone()).validate(&set, ValidationMode::Strict);
+    let in_place = |id: &PolicyId, error: &DetailedError| {
+        let start = Place { source: source.name.clone(), line: 1, column: 1 };
+        told(source, rules.iter().find(|rule| rule.policy.id() == id).map_or(&start, Rule::place), error, MODEL_FIX)
+    };
+    let mut wrong: Vec<&PolicyId> = Vec::new();
+    let mut found = Vec::new();
+    for error in result.validation_errors() {
+        wrong.push(error.policy_id());
+        found.push(in_place(error.policy_id(), &without_id(error.policy_id(), DetailedError::from(error))));
+    }
+    // Of a rule that is wrong anyway, Cedar also says that it cannot apply.
+    for warning in result.validation_warnings().filter(|warning| !wrong.contains(&warning.policy_id())) {
+        let mut told = in_place(warning.policy_id(), &without_id(warning.policy_id(), DetailedError::from(warning)));
+        if let ValidationWarning::ImpossiblePolicy(_) | ValidationWarning::InvalidActionApplication(_) = warning {
+            told = PolicyProblem::new(told.place, "the rule can never apply", NEVER_FIX);
+        }
+        found.push(told);
+    }
+    // Cedar repeats itself for each action that a rule may be about; the author mends one place.
+    found.sort_by(|one, other| (&one.place, &one.message).cmp(&(&other.place, &other.message)));
+    found.dedup_by(|one, other| one.place == other.place);
+    problems.extend(found);
+    problems
 }
 
 fn is_id(id: &str) -> bool {
@@ -162,7 +181,7 @@ fn without_id(id: &PolicyId, mut error: DetailedError) -> DetailedError {
 /// Cedar's words, at the first position it names or else at `place`.
 fn told(source: &PolicySource, place: &Place, error: &DetailedError, fix: &str) -> PolicyProblem {
     let label = error.source_locations.first();
-    let place = label.map_or_else(|| place.clone(), |label| Place::at(&source.name, &source.text, label.start));
+    let place = label.map_or_else(|| place.clone(), |label| Place::at(&source.name, &source.text, label.loc.start));
     let hint = label.and_then(|label| label.label.as_deref()).map_or(String::new(), |label| format!(": {label}"));
     PolicyProblem::new(place, format!("{}{hint}", error.message), error.help.as_deref().unwrap_or(fix))
 }
@@ -192,5 +211,6 @@ fn unmatchable_object(uid: &EntityUid, type_name: &str, id: &str) -> Option<(Str
     }
     let own_name = id.split_once(ID_SEPARATOR).map(|(_, own_name)| own_name);
     let abnormal = own_name.filter(|_| type_name == name::RESOURCE).and_then(|uri| address::normal(uri).err());
-    abnormal.map(|why| (format!("`{id}` is never asked for: {why}"), "write the URI in its normal form (RFC 3986 §6.2.2)"))
+    abnormal
+        .map(|why| (format!("`{id}` is never asked for: {why}"), "write the URI in its normal form (RFC 3986 §6.2.2)"))
 }

@@ -74,9 +74,7 @@ impl Index {
         });
         let server = facts.server.as_str();
         by_server
-            .flat_map(move |by_server| {
-                by_server.named.get(server).into_iter().chain(std::iter::once(&by_server.every))
-            })
+            .flat_map(move |by_server| by_server.named.get(server).into_iter().chain(std::iter::once(&by_server.every)))
             .filter(|set| !set.is_empty())
     }
 }

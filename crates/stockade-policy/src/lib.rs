@@ -6,24 +6,25 @@
 //!
 //! The manual for operators is `docs/policy.md`; the model is `stockade.cedarschema` beside this file.
 
-pub mod policy;
-pub mod reload;
-pub mod explain;
-pub mod source;
-pub mod glob;
-pub mod problem;
-pub mod schema;
-mod permit;
-mod file;
-mod rule;
-mod index;
-mod facts;
 mod address;
 mod cache;
+pub mod explain;
+mod facts;
+mod file;
+pub mod glob;
+mod index;
+mod permit;
+pub mod policy;
+pub mod problem;
+pub mod reload;
+mod rule;
+pub mod schema;
+pub mod source;
 
 pub use explain::{Explanation, RulePlace};
 pub use glob::Glob;
 pub use policy::CedarPolicy;
 pub use problem::{PolicyErrors, PolicyProblem};
 pub use reload::ReloadablePolicy;
+pub use rule::Rule;
 pub use source::{CallerPattern, FromServer, PermitRule, Place, PolicySource, ServerPattern, Sources, Starter};

@@ -7,9 +7,9 @@
 use crate::glob::Glob;
 use crate::problem::PolicyProblem;
 use crate::rule::{Actions, Callers, Read, Rule, RuleKind, Scope, Servers};
-use crate::schema::{entity_json, name};
+use crate::schema::{Model, entity_json, name};
 use crate::source::{CallerPattern, FromServer, PermitRule, Place, ServerPattern, Starter};
-use cedar_policy::Policy;
+use cedar_policy::{Policy, PolicySet, ValidationMode, Validator};
 use serde_json::{Value, json};
 use stockade_core::ports::Action;
 use stockade_core::words::{CallerKind, ServerName};
@@ -18,6 +18,14 @@ use stockade_core::words::{CallerKind, ServerName};
 const SAMPLE_TOOL: &str = "secure_query";
 /// Callers, servers or globs in one list of one table.
 pub(crate) const LIST_LIMIT: usize = 1000;
+
+/// How the ids of the rules made here start. Files may not use them.
+const RESERVED: [&str; 2] = ["permit-", "starter-"];
+
+/// True for ids that only rules made here have.
+pub(crate) fn is_reserved(id: &str) -> bool {
+    RESERVED.iter().any(|start| id.starts_with(start))
+}
 
 /// Compiles the table that is the `number`th, counted from 1. Its rules are all called `permit-{number}`.
 pub(crate) fn compile(number: usize, permit: &PermitRule) -> Read {
@@ -30,9 +38,11 @@ pub(crate) fn compile(number: usize, permit: &PermitRule) -> Read {
     let mut on_server = vec![Action::Connect, Action::List];
     // Tasks are questions about the server; whoever may call something on it may follow what came of it.
     on_server.extend((!permit.tools.is_empty()).then_some(Action::Call));
-    on_server.extend([FromServer::Sampling, FromServer::Elicitation, FromServer::Roots].into_iter().filter_map(
-        |asked| permit.from_server.contains(&asked).then_some(action_of(asked)),
-    ));
+    on_server.extend(
+        [FromServer::Sampling, FromServer::Elicitation, FromServer::Roots]
+            .into_iter()
+            .filter_map(|asked| permit.from_server.contains(&asked).then_some(action_of(asked))),
+    );
     let parts = [
         Part { who, servers: &permit.servers, actions: &on_server, object: name::SERVER, names: None },
         Part::of(permit, who, &[Action::Call], name::TOOL, &permit.tools),
@@ -52,8 +62,13 @@ pub(crate) fn compile_starter(starter: &Starter) -> Read {
             let sample = [Glob::exactly(SAMPLE_TOOL)];
             let servers = [ServerPattern::exactly(server)];
             let who = Who::Kind(CallerKind::ApiKey);
-            let on_server =
-                Part { who, servers: &servers, actions: &[Action::Connect, Action::List], object: name::SERVER, names: None };
+            let on_server = Part {
+                who,
+                servers: &servers,
+                actions: &[Action::Connect, Action::List],
+                object: name::SERVER,
+                names: None,
+            };
             let tool =
                 Part { who, servers: &servers, actions: &[Action::Call], object: name::TOOL, names: Some(&sample) };
             gather([on_server, tool].into_iter().map(|part| part.rule("starter-sample", &place)))
@@ -77,7 +92,10 @@ fn problems_of(permit: &PermitRule) -> Vec<PolicyProblem> {
     let problem = |message: &str, fix: &str| PolicyProblem::new(permit.place.clone(), message, fix);
     let mut problems = Vec::new();
     if permit.callers.is_empty() {
-        problems.push(problem("the permit names no caller", "add `callers = [\"NAME\"]`, or `[\"*\"]` for every recognised caller"));
+        problems.push(problem(
+            "the permit names no caller",
+            "add `callers = [\"NAME\"]`, or `[\"*\"]` for every recognised caller",
+        ));
     }
     if permit.servers.is_empty() {
         problems.push(problem("the permit names no server", "add `servers = [\"NAME\"]`, or `[\"*\"]` for all"));
@@ -91,7 +109,10 @@ fn problems_of(permit: &PermitRule) -> Vec<PolicyProblem> {
     ];
     let long = lists.into_iter().filter(|(_, length)| *length > LIST_LIMIT);
     problems.extend(long.map(|(list, _)| {
-        problem(&format!("`{list}` has more than {LIST_LIMIT} entries"), "use `*`, or split it into several `[[permit]]` tables")
+        problem(
+            &format!("`{list}` has more than {LIST_LIMIT} entries"),
+            "use `*`, or split it into several `[[permit]]` tables",
+        )
     }));
     problems
 }
@@ -102,6 +123,25 @@ const fn action_of(asked: FromServer) -> Action {
         FromServer::Elicitation => Action::Elicit,
         FromServer::Roots => Action::Roots,
     }
+}
+
+/// Checks rules made here against the model. What it finds is a fault of ours; that a name mixes scripts is its server's
+/// business, so warnings do not count.
+pub(crate) fn validate(rules: &[Rule], model: &Model) -> Vec<PolicyProblem> {
+    let validator = Validator::new(model.schema.clone());
+    let check = |rule: &Rule| {
+        let set = PolicySet::from_policies([rule.policy.clone()]).map_err(|error| error.to_string())?;
+        let result = validator.validate(&set, ValidationMode::Strict);
+        result.validation_errors().next().map_or(Ok(()), |error| Err(error.to_string()))
+    };
+    let problem = |rule: &Rule, error: String| {
+        PolicyProblem::new(
+            rule.place.clone(),
+            format!("internal: the rule made of this is wrong: {error}"),
+            "report this",
+        )
+    };
+    rules.iter().filter_map(|rule| check(rule).err().map(|error| problem(rule, error))).collect()
 }
 
 /// Whom a part is for.
@@ -123,7 +163,13 @@ struct Part<'p> {
 }
 
 impl<'p> Part<'p> {
-    fn of(permit: &'p PermitRule, who: Who<'p>, actions: &'p [Action], object: &'static str, names: &'p [Glob]) -> Self {
+    fn of(
+        permit: &'p PermitRule,
+        who: Who<'p>,
+        actions: &'p [Action],
+        object: &'static str,
+        names: &'p [Glob],
+    ) -> Self {
         Self { who, servers: &permit.servers, actions, object, names: Some(names) }
     }
 
@@ -171,7 +217,8 @@ impl<'p> Part<'p> {
                 Who::Kind(kind) => Callers::Kind(kind),
                 Who::Patterns(patterns) => Callers::Matching(patterns.to_vec()),
             },
-            servers: servers.map_or(Servers::Every, |names| Servers::Some(names.into_iter().map(str::to_owned).collect())),
+            servers: servers
+                .map_or(Servers::Every, |names| Servers::Some(names.into_iter().map(str::to_owned).collect())),
         };
         build(id, place, scope, policy)
     }

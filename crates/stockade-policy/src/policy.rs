@@ -9,12 +9,12 @@ use crate::cache::Cache;
 use crate::facts::Facts;
 use crate::index::Index;
 use crate::problem::{PolicyErrors, PolicyProblem};
-use crate::rule::{Read, Rule, RuleKind, server_of};
+use crate::rule::{Rule, RuleKind, server_of};
 use crate::schema::{Model, is_in_model};
-use crate::source::{Place, Sources, Starter};
+use crate::source::{Place, PolicySource, Sources};
 use crate::{file, permit};
 use cedar_policy::{Authorizer, Decision, PolicyId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use stockade_core::ports::{Object, Policy, Question, Ruling};
 use stockade_core::wire::Digest;
 use stockade_core::words::ServerName;
@@ -48,15 +48,21 @@ impl CedarPolicy {
             Ok(model) => model,
             Err(error) => return Err(one_problem(&whole_policy(), &error)),
         };
-        let (mut rules, mut problems) = Read::default();
-        let files = sources.files.iter().map(|source| file::read(source, &model));
-        let permits = (1..).zip(&sources.permits).map(|(number, table)| permit::compile(number, table));
-        for (read, found) in files.chain(permits).chain(sources.starter.as_ref().map(permit::compile_starter)) {
+        let mut problems = same_names(sources);
+        let mut rules = Vec::new();
+        for source in &sources.files {
+            let (read, found) = file::read(source, &model);
             rules.extend(read);
             problems.extend(found);
         }
         problems.extend(twice(&rules));
-        problems.extend(sources.servers.iter().flat_map(|known| strangers(&rules, known)));
+        let permits = (1..).zip(&sources.permits).map(|(number, table)| permit::compile(number, table));
+        for (made, found) in permits.chain(sources.starter.as_ref().map(permit::compile_starter)) {
+            problems.extend(permit::validate(&made, &model));
+            rules.extend(made);
+            problems.extend(found);
+        }
+        problems.extend(sources.servers.iter().flat_map(|known| strangers(sources, &rules, known)));
         if rules.len() > RULES_LIMIT {
             let message = format!("there are {} rules, more than {RULES_LIMIT}", rules.len());
             problems.push(PolicyProblem::new(whole_policy(), message, "use globs, or groups of servers and tools"));
@@ -111,7 +117,9 @@ impl CedarPolicy {
             }
             for error in response.diagnostics().errors() {
                 let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                let id = self.numbered(error.policy_id()).map_or_else(|| error.policy_id().to_string(), |rule| rule.id.clone());
+                let id = self
+                    .numbered(error.policy_id())
+                    .map_or_else(|| error.policy_id().to_string(), |rule| rule.id.clone());
                 failed.insert(id, error.inner().to_string());
             }
         }
@@ -189,13 +197,23 @@ fn one_problem(place: &Place, error: &dyn std::error::Error) -> PolicyErrors {
     PolicyErrors::internal(PolicyProblem::new(place.clone(), format!("{error}{cause}"), "report this"))
 }
 
-/// Ids that two rules have. The parts of one `[[permit]]`, or of one starter, stand at one place and share theirs.
+/// Files that could not be told apart in rule ids and messages.
+fn same_names(sources: &Sources) -> Vec<PolicyProblem> {
+    let mut seen = BTreeSet::new();
+    let again = sources.files.iter().filter(|source| !seen.insert(source.name.as_str()));
+    let problem = |source: &PolicySource| {
+        let place = Place { source: source.name.clone(), line: 1, column: 1 };
+        PolicyProblem::new(place, format!("two policy files are called `{}`", source.name), "rename one")
+    };
+    again.map(problem).collect()
+}
+
+/// Ids that two rules of files have.
 fn twice(rules: &[Rule]) -> Vec<PolicyProblem> {
     let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
     let mut problems = Vec::new();
     for rule in rules {
-        let earlier = *first.entry(&rule.id).or_insert(&rule.place);
-        if *earlier != rule.place {
+        if let Some(earlier) = first.insert(&rule.id, &rule.place) {
             let message = format!("the rule id `{}` is used at {earlier} already", rule.id);
             problems.push(PolicyProblem::new(rule.place.clone(), message, "give each rule its own `@id`"));
         }
@@ -204,23 +222,29 @@ fn twice(rules: &[Rule]) -> Vec<PolicyProblem> {
 }
 
 /// Rules about servers that are not configured: a forbid for a misspelt server forbids nothing.
-fn strangers(rules: &[Rule], known: &[ServerName]) -> Vec<PolicyProblem> {
+fn strangers(sources: &Sources, rules: &[Rule], known: &[ServerName]) -> Vec<PolicyProblem> {
+    let in_rules = rules.iter().flat_map(|rule| {
+        let servers = rule.policy.entity_literals();
+        servers.iter().filter_map(server_of).map(|server| (rule.place(), server)).collect::<Vec<_>>()
+    });
+    let in_permits = sources.permits.iter().flat_map(|permit| {
+        let names = permit.servers.iter().filter_map(|pattern| pattern.glob().literal());
+        names.map(|name| (&permit.place, name.to_owned()))
+    });
     let mut problems: Vec<PolicyProblem> = Vec::new();
-    for rule in rules {
-        for server in rule.policy.entity_literals().iter().filter_map(server_of) {
-            if known.iter().all(|name| name.as_str() != server) {
-                let message = format!("the server `{server}` is not configured");
-                let problem = PolicyProblem::new(rule.place.clone(), message, "correct the name, or add the server");
-                if !problems.contains(&problem) {
-                    problems.push(problem);
-                }
+    for (place, server) in in_rules.chain(in_permits) {
+        if known.iter().all(|name| name.as_str() != server) {
+            let message = format!("the server `{server}` is not configured");
+            let problem = PolicyProblem::new(place.clone(), message, "correct the name, or add the server");
+            if !problems.contains(&problem) {
+                problems.push(problem);
             }
         }
     }
     problems
 }
 
-/// The digest over everything that decides, each part with its length before it.
+/// The digest over everything that decides, in order, each part with its length before it.
 fn revision_of(sources: &Sources, rules: &[Rule]) -> String {
     let mut bytes = Vec::new();
     let mut push = |part: &str| {
@@ -231,16 +255,10 @@ fn revision_of(sources: &Sources, rules: &[Rule]) -> String {
         push(&source.name);
         push(&source.text);
     }
-    let from_files = |rule: &&Rule| sources.files.iter().any(|source| source.name == rule.place.source);
-    for rule in rules.iter().filter(|rule| !from_files(rule)) {
+    for rule in rules {
         push(&rule.id);
         push(&rule.text());
     }
-    push(match sources.starter {
-        None => "",
-        Some(Starter::Wrap { .. }) => "wrap",
-        Some(Starter::Sample { .. }) => "sample",
-    });
     let digest = Digest::of(&bytes).to_string();
     digest.chars().take(REVISION_DIGITS).collect()
 }

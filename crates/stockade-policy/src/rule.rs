@@ -164,9 +164,7 @@ pub(crate) fn server_of(uid: &EntityUid) -> Option<String> {
     let id = uid.id().unescaped();
     match uid.type_name().to_string().as_str() {
         name::SERVER => Some(id.to_owned()),
-        name::TOOL | name::RESOURCE | name::PROMPT => {
-            id.split_once(ID_SEPARATOR).map(|(server, _)| server.to_owned())
-        }
+        name::TOOL | name::RESOURCE | name::PROMPT => id.split_once(ID_SEPARATOR).map(|(server, _)| server.to_owned()),
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 //! Must never: give a meaning to something left out. An absent list allows nothing.
 
 use crate::glob::{Glob, GlobError};
-use stockade_core::words::{CallerName, NameError, ServerName};
 use std::fmt;
+use stockade_core::words::{CallerName, NameError, ServerName};
 
 /// Everything that decides, in the order in which it is read.
 #[derive(Debug, Clone, Default)]

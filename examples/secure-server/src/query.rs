@@ -95,12 +95,12 @@ impl Database {
         let mut connection = self.connect().map_err(failed)?;
         watch(&mut connection, budget.time, cancel).map_err(failed)?;
         let mut statement = connection.prepare(text).map_err(failed)?;
-        if statement.column_count() == 0 {
-            return Err(QueryError::NotOneSelect);
-        }
         // The authorizer has refused every statement that writes; this holds even if it had a hole.
         if !statement.readonly() {
             return Err(QueryError::Forbidden);
+        }
+        if statement.column_count() == 0 {
+            return Err(QueryError::NotOneSelect);
         }
         let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let width = columns.len();

@@ -30,10 +30,14 @@ impl Sample {
 
     /// What `verify` says of the folder with `bytes` in the place of the segment.
     fn verdict(&self, bytes: &[u8]) -> BadRecord {
+        self.put(bytes);
+        bad(&self.folder)
+    }
+
+    /// Removed first: replacing a file's content makes some file systems write it to the disk at once.
+    fn put(&self, bytes: &[u8]) {
+        fs::remove_file(&self.path).unwrap();
         fs::write(&self.path, bytes).unwrap();
-        let verdict = bad(&self.folder);
-        fs::write(&self.path, &self.bytes).unwrap();
-        verdict
     }
 }
 
@@ -48,9 +52,11 @@ fn bad(folder: &Path) -> BadRecord {
 fn each_segment(check: impl Fn(&Sample)) {
     let mut sample = Sample::new();
     check(&sample);
+    sample.put(&sample.bytes);
     sample.path = sample.folder.join("record-00000002.jsonl");
     sample.bytes = fs::read(&sample.path).unwrap();
     check(&sample);
+    sample.put(&sample.bytes);
     verify(&sample.folder, |_| {}).unwrap();
 }
 

@@ -101,6 +101,7 @@ pub fn validate(
 ) -> Result<Validated, Refused> {
     let Identified { frame, seen, caller } = identified;
     note_client(ticket, &frame);
+    note_subject(ticket, &frame);
     let revision = revision_of(ticket, &frame, &seen, &caller, sessions)?;
     ticket.facts().revision = Some(revision.as_str());
     if revision < floor && frame.method() != Some(Method::Initialize) {
@@ -305,6 +306,14 @@ fn check_mirrored(
         Ok(_) => mismatch("Mcp-Name differs from the body"),
         Err(_) => mismatch("Mcp-Name is not encoded as the specification says"),
     }
+}
+
+/// What the message says it is about, so that the record of a refusal tells it, too (PA-14).
+fn note_subject(ticket: &mut Ticket, frame: &Frame) {
+    let facts = ticket.facts();
+    facts.method = frame.method_name().map(|name| Untrusted::new(name).for_log());
+    let target = frame.method().map_or(Target::Server, |method| target_of(frame, method));
+    facts.target = target.name().map(|name| Untrusted::new(name).for_log());
 }
 
 fn note_client(ticket: &mut Ticket, frame: &Frame) {

@@ -5,6 +5,7 @@
 //! Source: JSON-RPC 2.0 §4 to §6; attack cases PA-01 to PA-14.
 
 use crate::wire::{Document, Kind, ReadError, Value, WireLimits, fold_name, to_json_string};
+use crate::words::Untrusted;
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::fmt;
@@ -42,7 +43,8 @@ impl Id {
         let raw = value.raw();
         match value.kind() {
             Kind::Number => {
-                let integer = value.as_i64().filter(|integer| integer.unsigned_abs() <= Self::INTEGER_MAX.unsigned_abs())?;
+                let integer =
+                    value.as_i64().filter(|integer| integer.unsigned_abs() <= Self::INTEGER_MAX.unsigned_abs())?;
                 (raw != "-0").then_some(Self { value: IdValue::Integer(integer), raw: None })
             }
             Kind::String if raw.len() <= Self::TEXT_BYTES + 2 => {
@@ -125,7 +127,7 @@ pub struct Frame {
     envelope: Envelope,
 }
 
-/// Why bytes are not a frame. None of them repeats what the peer wrote.
+/// Why bytes are not a frame. None of them repeats what the peer wrote, but for a method, in its escaped form.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// The strict reader refused the bytes.
@@ -157,8 +159,10 @@ pub enum FrameError {
         id: Option<Id>,
     },
     /// `method` is not a name: no string, empty, too long or with control characters (PA-14).
-    #[error("`method` is not a name of 1 to 256 bytes without control characters")]
+    #[error("`method` is not a name of 1 to 256 bytes without control characters: `{said}`")]
     BadMethod {
+        /// What stands there, escaped and cut for the record.
+        said: String,
         /// The id to answer with.
         id: Option<Id>,
     },
@@ -215,7 +219,7 @@ impl FrameError {
         match self {
             Self::NotVersionTwo { id }
             | Self::NoSingleKind { id }
-            | Self::BadMethod { id }
+            | Self::BadMethod { id, .. }
             | Self::BadParams { id }
             | Self::LookAlike { id, .. } => id.as_ref(),
             Self::Unreadable { .. } | Self::Batch | Self::NotAnObject | Self::BadId | Self::ResultWithoutId => None,
@@ -291,7 +295,10 @@ impl Frame {
         match (members.method, members.result, members.error) {
             (Some(method), None, None) => {
                 let name = method.as_str().filter(|name| is_method_name(name));
-                let Some(name) = name else { return Err(FrameError::BadMethod { id }) };
+                let Some(name) = name else {
+                    let said = Untrusted::new(method.as_str().unwrap_or_else(|| method.raw().into())).for_log();
+                    return Err(FrameError::BadMethod { said, id });
+                };
                 if members.params.is_some_and(|params| params.kind() != Kind::Object) {
                     return Err(FrameError::BadParams { id });
                 }

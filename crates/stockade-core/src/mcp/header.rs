@@ -49,7 +49,8 @@ pub fn decode_header_value(value: &[u8]) -> Result<Cow<'_, str>, HeaderValueErro
     if !is_marked(value) {
         return Ok(Cow::Borrowed(value));
     }
-    let inner = value.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).ok_or(HeaderValueError::MarkerCase)?;
+    let inner =
+        value.strip_prefix(OPEN).and_then(|rest| rest.strip_suffix(CLOSE)).ok_or(HeaderValueError::MarkerCase)?;
     let bytes = decode_base64(inner.as_bytes()).ok_or(HeaderValueError::NotBase64)?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| HeaderValueError::NotUtf8)
 }
@@ -64,7 +65,8 @@ fn is_marked(text: &str) -> bool {
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 fn encode_base64(bytes: &[u8]) -> String {
-    let digit = |word: u32, shift: u32| ALPHABET.get((word >> shift & 63) as usize).map_or('=', |byte| char::from(*byte));
+    let digit =
+        |word: u32, shift: u32| ALPHABET.get((word >> shift & 63) as usize).map_or('=', |byte| char::from(*byte));
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
         let byte = |position| u32::from(chunk.get(position).copied().unwrap_or(0));
@@ -151,7 +153,7 @@ mod tests {
         #[test]
         fn what_is_encoded_is_what_is_decoded(text in any::<String>()) {
             let value = encode_header_value(&text);
-            prop_assert_eq!(decode_header_value(value.as_bytes()).unwrap(), text);
+            prop_assert_eq!(decode_header_value(value.as_bytes()).unwrap(), text.as_str());
         }
     }
 }

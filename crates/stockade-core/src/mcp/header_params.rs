@@ -60,9 +60,13 @@ impl HeaderParam {
     /// True if the name of the header or of the argument speaks of a secret. Mirroring one puts it into every proxy's log.
     #[must_use]
     pub fn suggests_secret(&self) -> bool {
-        const WORDS: [&str; 8] = ["secret", "password", "passwd", "token", "apikey", "credential", "privatekey", "authorization"];
+        const WORDS: [&str; 8] =
+            ["secret", "password", "passwd", "token", "apikey", "credential", "privatekey", "authorization"];
         let plain = |name: &str| {
-            name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect::<String>()
+            name.chars()
+                .filter(char::is_ascii_alphanumeric)
+                .map(|letter| letter.to_ascii_lowercase())
+                .collect::<String>()
         };
         let names = std::iter::once(&self.header_name).chain(self.path.last()).map(|name| plain(name));
         names.into_iter().any(|name| WORDS.iter().any(|word| name.contains(word)))
@@ -167,12 +171,15 @@ fn is_token(name: &str) -> bool {
 fn same_integer(said: &str, written: &str) -> bool {
     /// Beyond this a double no longer tells two integers apart (RFC 8259 §6).
     const EXACT: f64 = 9_007_199_254_740_991.0;
-    let decimal = |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'));
+    let decimal = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
+    };
     let exact = |text: &str| text.parse::<f64>().ok().filter(|number| number.fract() == 0.0 && number.abs() <= EXACT);
     if said == written {
         return true;
     }
-    decimal(said) && matches!((exact(said), exact(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq() || one == 0.0 && other == 0.0)
+    decimal(said)
+        && matches!((exact(said), exact(written)), (Some(one), Some(other)) if one.total_cmp(&other).is_eq() || one == 0.0 && other == 0.0)
 }
 
 #[cfg(test)]
@@ -197,7 +204,8 @@ mod tests {
             "deep":{"type":"object","properties":{"on":{"type":"boolean","x-mcp-header":"On"}}},
             "n":{"type":"integer","x-mcp-header":"N","default":{"x-mcp-header":"data"}}}}"#;
         let found = header_params(read(schema).root()).unwrap();
-        let names: Vec<_> = found.iter().map(|param| (param.header_name.as_str(), param.path.join("/"), param.kind)).collect();
+        let names: Vec<_> =
+            found.iter().map(|param| (param.header_name.as_str(), param.path.join("/"), param.kind)).collect();
         assert_eq!(
             names,
             [
@@ -211,7 +219,8 @@ mod tests {
     /// EV-13.
     #[test]
     fn hostile_annotations_are_refused() {
-        let on = |name: &str, kind: &str| format!(r#"{{"properties":{{"a":{{"type":"{kind}","x-mcp-header":{name}}}}}}}"#);
+        let on =
+            |name: &str, kind: &str| format!(r#"{{"properties":{{"a":{{"type":"{kind}","x-mcp-header":{name}}}}}}}"#);
         for name in [r#""""#, r#""Authorization\r\nX-A""#, r#""a b""#, "1", "null", r#""größe""#] {
             refused(&on(name, "string"), InvalidHeaderParam::NotToken);
         }

@@ -2,173 +2,8 @@
 //!
 //! Source: protocol.md §2.1 to §2.3, read from the published schemas and the tasks extension.
 
+use super::facts::{Direction, Facts, ListKind, MethodKind, Target};
 use super::revision::{Revision, Revisions};
-
-/// Who sends a message to whom.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
-    /// From the AI client towards the MCP server.
-    ClientToServer,
-    /// From the MCP server towards the AI client.
-    ServerToClient,
-}
-
-impl Direction {
-    /// Both, for tables and tests.
-    pub const ALL: [Self; 2] = [Self::ClientToServer, Self::ServerToClient];
-
-    /// The way back.
-    #[must_use]
-    pub const fn reverse(self) -> Self {
-        match self {
-            Self::ClientToServer => Self::ServerToClient,
-            Self::ServerToClient => Self::ClientToServer,
-        }
-    }
-}
-
-/// Whether a method is asked with an id and answered, or only told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum MethodKind {
-    /// Has an id and gets an answer.
-    Request,
-    /// Has no id and gets none.
-    Notification,
-}
-
-/// What a list method lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names are those of the list methods")]
-pub enum ListKind {
-    Tools,
-    Resources,
-    ResourceTemplates,
-    ResourceDirectory,
-    Prompts,
-    Tasks,
-    Skills,
-}
-
-/// What a message is about, that is: what a policy names as its resource.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Target {
-    /// The connection or the server as a whole.
-    None,
-    /// The tool in `params.name`.
-    Tool,
-    /// The resource in `params.uri`.
-    Resource,
-    /// The prompt in `params.name`.
-    Prompt,
-    /// The prompt or resource template in `params.ref`.
-    Completion,
-    /// The task in `params.taskId`.
-    Task,
-    /// A skill (SEP-2640).
-    Skill,
-    /// The streams of changes in `params.notifications`.
-    Subscription,
-    /// Everything of one kind.
-    Listing(ListKind),
-    /// The client's language model.
-    Model,
-    /// The person at the client.
-    Person,
-    /// The client's roots.
-    Roots,
-}
-
-/// Which budget a message draws from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CountedAs {
-    /// Work for the upstream: counted against the caller's calls.
-    Call,
-    /// Everything else; limited too, by a budget of its own.
-    Other,
-}
-
-/// What the road must know about a method.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
-    /// The name on the wire.
-    pub name: &'static str,
-    /// Request or notification.
-    pub kind: MethodKind,
-    /// The revisions in which a client may send it as a message of its own.
-    pub from_client: Option<Revisions>,
-    /// The revisions in which a server may send it as a message of its own.
-    pub from_server: Option<Revisions>,
-    /// The revisions in which it travels inside `inputRequests` (MCP 2026-07-28, SEP-2322).
-    pub embedded: Option<Revisions>,
-    /// What it is about.
-    pub target: Target,
-    /// Its complete result carries `ttlMs` and `cacheScope` from 2026-07-28 on (SEP-2549).
-    pub cacheable: bool,
-    /// Its result may be `input_required` from 2026-07-28 on (SEP-2322).
-    pub may_require_input: bool,
-    /// Which budget it draws from.
-    pub counted_as: CountedAs,
-    /// From 2026-07-28 on it belongs to this extension and not to the core.
-    pub extension: Option<&'static str>,
-}
-
-/// The tasks extension of 2026-07-28.
-const TASKS: &str = "io.modelcontextprotocol/tasks";
-/// The skills extension (SEP-2640).
-const SKILLS: &str = "io.modelcontextprotocol/skills";
-
-const NEW_ELICITATION: Revisions = Revisions { from: Revision::V2025_06_18, to: Revision::V2025_11_25 };
-const CORE_TASKS: Revisions = Revisions::only(Revision::V2025_11_25);
-const TASKS_AND_EXTENSION: Revisions = Revisions { from: Revision::V2025_11_25, to: Revision::V2026_07_28 };
-
-impl Facts {
-    const fn request(name: &'static str, target: Target) -> Self {
-        Self {
-            name,
-            kind: MethodKind::Request,
-            from_client: None,
-            from_server: None,
-            embedded: None,
-            target,
-            cacheable: false,
-            may_require_input: false,
-            counted_as: CountedAs::Other,
-            extension: None,
-        }
-    }
-
-    const fn notification(name: &'static str, target: Target) -> Self {
-        Self { kind: MethodKind::Notification, ..Self::request(name, target) }
-    }
-
-    const fn from_client(self, revisions: Revisions) -> Self {
-        Self { from_client: Some(revisions), ..self }
-    }
-
-    const fn from_server(self, revisions: Revisions) -> Self {
-        Self { from_server: Some(revisions), ..self }
-    }
-
-    const fn embedded(self) -> Self {
-        Self { embedded: Some(Revisions::MODERN), ..self }
-    }
-
-    const fn cacheable(self) -> Self {
-        Self { cacheable: true, ..self }
-    }
-
-    const fn may_require_input(self) -> Self {
-        Self { may_require_input: true, ..self }
-    }
-
-    const fn call(self) -> Self {
-        Self { counted_as: CountedAs::Call, ..self }
-    }
-
-    const fn of_extension(self, extension: &'static str) -> Self {
-        Self { extension: Some(extension), ..self }
-    }
-}
 
 /// A method that some revision or a known extension of it defines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -287,94 +122,108 @@ impl Method {
     /// What the road must know about it.
     #[must_use]
     pub const fn facts(self) -> Facts {
-        const ALL: Revisions = Revisions::ALL;
-        const LEGACY: Revisions = Revisions::LEGACY;
-        const MODERN: Revisions = Revisions::MODERN;
-        const fn list(name: &'static str, kind: ListKind) -> Facts {
-            Facts::request(name, Target::Listing(kind)).from_client(ALL).cacheable()
-        }
-        const fn client(name: &'static str, target: Target, revisions: Revisions) -> Facts {
-            Facts::request(name, target).from_client(revisions)
-        }
-        const fn told_by_server(name: &'static str, target: Target, revisions: Revisions) -> Facts {
-            Facts::notification(name, target).from_server(revisions)
-        }
         match self {
-            Self::Initialize => client("initialize", Target::None, LEGACY),
-            Self::ServerDiscover => client("server/discover", Target::None, MODERN).cacheable(),
-            Self::Ping => client("ping", Target::None, LEGACY).from_server(LEGACY),
-            Self::ToolsList => list("tools/list", ListKind::Tools),
-            Self::ToolsCall => client("tools/call", Target::Tool, ALL).may_require_input().call(),
-            Self::ResourcesList => list("resources/list", ListKind::Resources),
-            Self::ResourcesTemplatesList => list("resources/templates/list", ListKind::ResourceTemplates),
+            Self::Initialize => asked("initialize", Target::None, LEGACY),
+            Self::ServerDiscover => asked("server/discover", Target::None, MODERN).cacheable(),
+            Self::Ping => asked("ping", Target::None, LEGACY).by_server(LEGACY),
+            Self::ToolsList => listed("tools/list", ListKind::Tools),
+            Self::ToolsCall => asked("tools/call", Target::Tool, ALL).may_require_input().call(),
+            Self::ResourcesList => listed("resources/list", ListKind::Resources),
+            Self::ResourcesTemplatesList => listed("resources/templates/list", ListKind::ResourceTemplates),
             Self::ResourcesRead => {
-                client("resources/read", Target::Resource, ALL).cacheable().may_require_input().call()
+                asked("resources/read", Target::Resource, ALL).cacheable().may_require_input().call()
             }
-            Self::ResourcesSubscribe => client("resources/subscribe", Target::Resource, LEGACY).call(),
-            Self::ResourcesUnsubscribe => client("resources/unsubscribe", Target::Resource, LEGACY),
-            Self::ResourcesDirectoryRead => {
-                client("resources/directory/read", Target::Listing(ListKind::ResourceDirectory), MODERN)
-                    .call()
-                    .of_extension(SKILLS)
+            Self::ResourcesSubscribe => asked("resources/subscribe", Target::Resource, LEGACY).call(),
+            Self::ResourcesUnsubscribe => asked("resources/unsubscribe", Target::Resource, LEGACY),
+            Self::ResourcesDirectoryRead => asked("resources/directory/read", DIRECTORY, MODERN).call().of(SKILLS),
+            Self::PromptsList => listed("prompts/list", ListKind::Prompts),
+            Self::PromptsGet => asked("prompts/get", Target::Prompt, ALL).may_require_input().call(),
+            Self::CompletionComplete => asked("completion/complete", Target::Completion, ALL).call(),
+            Self::LoggingSetLevel => asked("logging/setLevel", Target::None, LEGACY),
+            Self::SubscriptionsListen => asked("subscriptions/listen", Target::Subscription, MODERN).call(),
+            Self::TasksGet => asked("tasks/get", Target::Task, TASKS_SINCE).by_server(CORE_TASKS).call().of(TASKS),
+            Self::TasksResult => asked("tasks/result", Target::Task, CORE_TASKS).by_server(CORE_TASKS).call(),
+            Self::TasksCancel => {
+                asked("tasks/cancel", Target::Task, TASKS_SINCE).by_server(CORE_TASKS).call().of(TASKS)
             }
-            Self::PromptsList => list("prompts/list", ListKind::Prompts),
-            Self::PromptsGet => client("prompts/get", Target::Prompt, ALL).may_require_input().call(),
-            Self::CompletionComplete => client("completion/complete", Target::Completion, ALL).call(),
-            Self::LoggingSetLevel => client("logging/setLevel", Target::None, LEGACY),
-            Self::SubscriptionsListen => client("subscriptions/listen", Target::Subscription, MODERN).call(),
-            Self::TasksGet => task("tasks/get", TASKS_AND_EXTENSION).from_server(CORE_TASKS),
-            Self::TasksResult => task("tasks/result", CORE_TASKS).from_server(CORE_TASKS),
-            Self::TasksCancel => task("tasks/cancel", TASKS_AND_EXTENSION).from_server(CORE_TASKS),
-            Self::TasksList => {
-                client("tasks/list", Target::Listing(ListKind::Tasks), CORE_TASKS).from_server(CORE_TASKS).call()
-            }
-            Self::TasksUpdate => task("tasks/update", MODERN),
-            Self::SkillsList => {
-                client("skills/list", Target::Listing(ListKind::Skills), MODERN).of_extension(SKILLS)
-            }
-            Self::SkillsGet => client("skills/get", Target::Skill, MODERN).call().of_extension(SKILLS),
-            Self::SamplingCreateMessage => {
-                Facts::request("sampling/createMessage", Target::Model).from_server(LEGACY).embedded().call()
-            }
-            Self::ElicitationCreate => {
-                Facts::request("elicitation/create", Target::Person).from_server(NEW_ELICITATION).embedded().call()
-            }
-            Self::RootsList => Facts::request("roots/list", Target::Roots).from_server(LEGACY).embedded(),
-            Self::NotificationsInitialized => {
-                Facts::notification("notifications/initialized", Target::None).from_client(LEGACY)
-            }
-            Self::NotificationsRootsListChanged => {
-                Facts::notification("notifications/roots/list_changed", Target::Roots).from_client(LEGACY)
-            }
-            Self::NotificationsCancelled => told_by_server("notifications/cancelled", Target::None, ALL).from_client(ALL),
-            Self::NotificationsProgress => told_by_server("notifications/progress", Target::None, ALL).from_client(LEGACY),
-            Self::NotificationsMessage => told_by_server("notifications/message", Target::None, ALL),
-            Self::NotificationsToolsListChanged => {
-                told_by_server("notifications/tools/list_changed", Target::Listing(ListKind::Tools), ALL)
-            }
-            Self::NotificationsPromptsListChanged => {
-                told_by_server("notifications/prompts/list_changed", Target::Listing(ListKind::Prompts), ALL)
-            }
+            Self::TasksList => asked("tasks/list", TASK_LIST, CORE_TASKS).by_server(CORE_TASKS).call(),
+            Self::TasksUpdate => asked("tasks/update", Target::Task, MODERN).call().of(TASKS),
+            Self::SkillsList => asked("skills/list", Target::Listing(ListKind::Skills), MODERN).of(SKILLS),
+            Self::SkillsGet => asked("skills/get", Target::Skill, MODERN).call().of(SKILLS),
+            Self::SamplingCreateMessage => asked_by_server("sampling/createMessage", Target::Model, LEGACY).call(),
+            Self::ElicitationCreate => asked_by_server("elicitation/create", Target::Person, ELICITATION).call(),
+            Self::RootsList => asked_by_server("roots/list", Target::Roots, LEGACY),
+            Self::NotificationsInitialized => told_by_client("notifications/initialized", Target::None),
+            Self::NotificationsRootsListChanged => told_by_client("notifications/roots/list_changed", Target::Roots),
+            Self::NotificationsCancelled => told("notifications/cancelled", Target::None, ALL).by_client(ALL),
+            Self::NotificationsProgress => told("notifications/progress", Target::None, ALL).by_client(LEGACY),
+            Self::NotificationsMessage => told("notifications/message", Target::None, ALL),
+            Self::NotificationsToolsListChanged => changed("notifications/tools/list_changed", ListKind::Tools),
+            Self::NotificationsPromptsListChanged => changed("notifications/prompts/list_changed", ListKind::Prompts),
             Self::NotificationsResourcesListChanged => {
-                told_by_server("notifications/resources/list_changed", Target::Listing(ListKind::Resources), ALL)
+                changed("notifications/resources/list_changed", ListKind::Resources)
             }
-            Self::NotificationsResourcesUpdated => told_by_server("notifications/resources/updated", Target::Resource, ALL),
+            Self::NotificationsResourcesUpdated => told("notifications/resources/updated", Target::Resource, ALL),
             Self::NotificationsTasksStatus => {
-                told_by_server("notifications/tasks/status", Target::Task, CORE_TASKS).from_client(CORE_TASKS)
+                told("notifications/tasks/status", Target::Task, CORE_TASKS).by_client(CORE_TASKS)
             }
-            Self::NotificationsTasks => told_by_server("notifications/tasks", Target::Task, MODERN).of_extension(TASKS),
+            Self::NotificationsTasks => told("notifications/tasks", Target::Task, MODERN).of(TASKS),
             Self::NotificationsElicitationComplete => {
-                told_by_server("notifications/elicitation/complete", Target::Person, CORE_TASKS)
+                told("notifications/elicitation/complete", Target::Person, CORE_TASKS)
             }
             Self::NotificationsSubscriptionsAcknowledged => {
-                told_by_server("notifications/subscriptions/acknowledged", Target::Subscription, MODERN)
+                told("notifications/subscriptions/acknowledged", Target::Subscription, MODERN)
             }
         }
     }
 }
 
-const fn task(name: &'static str, revisions: Revisions) -> Facts {
-    Facts::request(name, Target::Task).from_client(revisions).call().of_extension(TASKS)
+/// The tasks extension of 2026-07-28.
+const TASKS: &str = "io.modelcontextprotocol/tasks";
+/// The skills extension (SEP-2640).
+const SKILLS: &str = "io.modelcontextprotocol/skills";
+
+const ALL: Revisions = Revisions::ALL;
+const LEGACY: Revisions = Revisions::LEGACY;
+const MODERN: Revisions = Revisions::MODERN;
+/// Elicitation as a request of its own.
+const ELICITATION: Revisions = Revisions { from: Revision::V2025_06_18, to: Revision::V2025_11_25 };
+/// Tasks as part of the core; the completion of an elicitation is of the same revision.
+const CORE_TASKS: Revisions = Revisions::only(Revision::V2025_11_25);
+/// Tasks of the core, then of the extension.
+const TASKS_SINCE: Revisions = Revisions { from: Revision::V2025_11_25, to: Revision::V2026_07_28 };
+
+const DIRECTORY: Target = Target::Listing(ListKind::ResourceDirectory);
+const TASK_LIST: Target = Target::Listing(ListKind::Tasks);
+
+/// A request of the client.
+const fn asked(name: &'static str, target: Target, revisions: Revisions) -> Facts {
+    Facts::of_method(name, MethodKind::Request, target).by_client(revisions)
+}
+
+/// A request of the client for a page of a list.
+const fn listed(name: &'static str, kind: ListKind) -> Facts {
+    asked(name, Target::Listing(kind), ALL).cacheable()
+}
+
+/// A request of the server, from 2026-07-28 on inside results only.
+const fn asked_by_server(name: &'static str, target: Target, revisions: Revisions) -> Facts {
+    Facts::of_method(name, MethodKind::Request, target).by_server(revisions).embedded()
+}
+
+/// A notification of the server.
+const fn told(name: &'static str, target: Target, revisions: Revisions) -> Facts {
+    Facts::of_method(name, MethodKind::Notification, target).by_server(revisions)
+}
+
+/// A notification of the server that a list has changed.
+const fn changed(name: &'static str, kind: ListKind) -> Facts {
+    told(name, Target::Listing(kind), ALL)
+}
+
+/// A notification that only legacy clients send.
+const fn told_by_client(name: &'static str, target: Target) -> Facts {
+    Facts::of_method(name, MethodKind::Notification, target).by_client(LEGACY)
 }
 
 #[cfg(test)]

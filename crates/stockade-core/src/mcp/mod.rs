@@ -5,6 +5,7 @@
 //! On the road: `read` makes the [`Frame`], `validate` checks it here; inspection and release use the same method table.
 
 mod envelope;
+mod facts;
 mod header;
 mod header_params;
 mod method;
@@ -13,9 +14,10 @@ mod shape;
 mod table;
 
 pub use envelope::{Envelope, Frame, FrameError, Id};
+pub use facts::{CountedAs, Direction, Facts, ListKind, MethodKind, Target};
 pub use header::{HeaderValueError, decode_header_value, encode_header_value};
 pub use header_params::{HeaderParam, HeaderParamType, InvalidHeaderParam, header_params};
-pub use method::{CountedAs, Direction, Facts, ListKind, Method, MethodKind, Target};
+pub use method::Method;
 pub use revision::{Era, Revision, Revisions};
 pub use shape::Rule;
 pub use table::{InvalidMessage, check_error, check_message, check_result};

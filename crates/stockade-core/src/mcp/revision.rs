@@ -109,6 +109,8 @@ mod tests {
     fn the_order_is_the_order_of_time() {
         assert!(Revision::ALL.is_sorted());
         assert_eq!(Revision::ALL.map(Revision::era).iter().filter(|era| **era == Era::Modern).count(), 1);
-        assert!(!Revisions::LEGACY.contains(Revision::V2026_07_28) && Revisions::MODERN.contains(Revision::V2026_07_28));
+        assert!(
+            !Revisions::LEGACY.contains(Revision::V2026_07_28) && Revisions::MODERN.contains(Revision::V2026_07_28)
+        );
     }
 }

@@ -12,9 +12,7 @@ mod text;
 pub(super) use check::check;
 pub(super) use fault::Fault;
 pub use fault::Rule;
-pub(super) use rules::{
-    a_single_kind_of_contents, elicitation_items_are_an_enumeration, input_is_required,
-};
+pub(super) use rules::{a_single_kind_of_contents, elicitation_items_are_an_enumeration, input_is_required};
 pub(super) use text::{Text, has_control, resembles};
 
 use super::envelope::Id;
@@ -88,7 +86,7 @@ pub(super) const STRINGS: Shape = Shape::List(&STRING);
 pub(super) struct Table {
     pub(super) members: &'static [Member],
     /// A rule about several members at once.
-    pub(super) also: Option<fn(Value<'_>, Revision) -> Result<(), Fault>>,
+    pub(super) also: Option<TableRule>,
     /// What each member's name looks like; filled when the first name comes that is not ASCII.
     looks: OnceLock<Box<[String]>>,
 }
@@ -100,14 +98,14 @@ impl Table {
     }
 
     /// The same with a rule about several members at once.
-    pub(super) const fn with_rule(
-        members: &'static [Member],
-        rule: fn(Value<'_>, Revision) -> Result<(), Fault>,
-    ) -> Self {
+    pub(super) const fn with_rule(members: &'static [Member], rule: TableRule) -> Self {
         assert!(members.len() <= 64, "the walk marks the members it has seen in 64 bits");
         Self { members, also: Some(rule), looks: OnceLock::new() }
     }
 }
+
+/// A rule about several members of one object at once.
+pub(super) type TableRule = fn(Value<'_>, Revision) -> Result<(), Fault>;
 
 /// One member of a [`Table`]. A name may stand several times with revisions that do not overlap.
 #[derive(Clone, Copy)]

@@ -21,7 +21,8 @@ mod tasks;
 mod tools;
 
 use super::envelope::{Envelope, Frame};
-use super::method::{Direction, Method, MethodKind};
+use super::facts::{Direction, MethodKind};
+use super::method::Method;
 use super::revision::{Era, Revision};
 use super::shape::{Fault, Rule, Shape, Table, check};
 use crate::wire::{Document, Value, WireLimits};
@@ -220,9 +221,9 @@ fn params_shape(method: Method, revision: Revision) -> Shape {
         Method::NotificationsCancelled => object(&notices::CANCELLED),
         Method::NotificationsProgress => object(&notices::PROGRESS),
         Method::NotificationsMessage => object(&notices::LOG_MESSAGE),
-        Method::NotificationsToolsListChanged | Method::NotificationsPromptsListChanged | Method::NotificationsResourcesListChanged => {
-            object(&base::BARE_STREAM_NOTIFICATION)
-        }
+        Method::NotificationsToolsListChanged
+        | Method::NotificationsPromptsListChanged
+        | Method::NotificationsResourcesListChanged => object(&base::BARE_STREAM_NOTIFICATION),
         Method::NotificationsResourcesUpdated => object(&resources::UPDATED),
         Method::NotificationsTasksStatus => tasks::STATUS_CHANGED,
         Method::NotificationsTasks => tasks::CHANGED,

@@ -46,16 +46,28 @@ fn ids_are_short_strings_or_exact_integers() {
         assert_eq!(read(&with(id)).unwrap().id().unwrap().to_json(), id);
     }
     let too_long = format!("\"{}\"", "x".repeat(1025));
-    for id in
-        ["1e400", "9007199254740992", "9007199254740993", "1.0", "1e2", "-0", "null", "{}", "[1]", "true", "\"a\\u0000\"", &too_long]
-    {
+    for id in [
+        "1e400",
+        "9007199254740992",
+        "9007199254740993",
+        "1.0",
+        "1e2",
+        "-0",
+        "null",
+        "{}",
+        "[1]",
+        "true",
+        "\"a\\u0000\"",
+        &too_long,
+    ] {
         refused(&with(id), "`id`", -32600, None);
     }
 }
 
 #[test]
 fn an_id_is_its_value_and_its_type() {
-    let id = |text: &str| read(&format!(r#"{{"jsonrpc":"2.0","id":{text},"result":{{}}}}"#)).unwrap().id().unwrap().clone();
+    let id =
+        |text: &str| read(&format!(r#"{{"jsonrpc":"2.0","id":{text},"result":{{}}}}"#)).unwrap().id().unwrap().clone();
     assert_ne!(id("1"), id("\"1\""));
     assert_eq!(id("\"1\""), id(r#""\u0031""#));
     assert_ne!(id("1"), id("2"));
@@ -98,7 +110,12 @@ fn the_version_the_method_and_the_parameters_are_what_they_must_be() {
         refused(&format!(r#"{{"jsonrpc":"2.0","id":"q","method":{method}}}"#), "`method`", -32600, Some("\"q\""));
     }
     for params in ["[]", "null", "1", "\"x\""] {
-        refused(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{params}}}"#), "`params`", -32600, Some("1"));
+        refused(
+            &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{params}}}"#),
+            "`params`",
+            -32600,
+            Some("1"),
+        );
     }
 }
 

@@ -95,6 +95,9 @@ fn our_verdict_is_the_schemas_or_stricter_with_a_listed_reason() {
     assert!(tally.disagreements.is_empty(), "\n{}", tally.disagreements.join("\n"));
     assert!(tally.right > MESSAGES / 10 && tally.wrong > MESSAGES / 10, "the generator makes both kinds");
     for reason in StricterBecause::ALL {
-        assert!(tally.stricter.contains_key(&reason), "{reason:?} never happened: take it out of the list or make it happen");
+        assert!(
+            tally.stricter.contains_key(&reason),
+            "{reason:?} never happened: take it out of the list or make it happen"
+        );
     }
 }

@@ -110,7 +110,9 @@ impl HttpDoor {
     async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
         let _ = stream.set_nodelay(true);
         let (violated, mut violations) = mpsc::channel::<Violation>(1);
-        let observer = Arc::new(move |violation| drop(violated.try_send(violation)));
+        let observer = Arc::new(move |violation| {
+            let _ = violated.try_send(violation);
+        });
         let io = TokioIo::new(StrictHttp1::new(stream, self.settings.http1, observer));
         let door = Arc::clone(&self);
         let service = service_fn(move |request| {

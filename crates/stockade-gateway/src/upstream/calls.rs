@@ -69,11 +69,6 @@ impl Calls {
         lock(&self.pending).remove(&number).is_some()
     }
 
-    /// How many requests are in flight.
-    pub(crate) fn len(&self) -> usize {
-        lock(&self.pending).len()
-    }
-
     /// Ends the connection: everything in flight fails, and nothing begins any more.
     pub(crate) fn fail(&self, error: &UpstreamError) {
         lock(&self.closed).get_or_insert_with(|| error.clone());

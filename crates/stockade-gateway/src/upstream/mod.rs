@@ -5,6 +5,7 @@
 
 mod calls;
 mod http;
+mod http_params;
 mod link;
 mod merged;
 mod probe;

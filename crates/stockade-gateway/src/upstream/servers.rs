@@ -153,6 +153,10 @@ impl Servers {
         &self.limits
     }
 
+    pub(super) fn hub(&self) -> Option<Arc<Hub>> {
+        self.hub.upgrade()
+    }
+
     fn new_link(&self, server: &ServerName, owner: Owner) -> Result<Arc<dyn Link>, UpstreamError> {
         let found = self.servers.get(server).ok_or(UpstreamError::NotKnown { what: "server" })?;
         Ok(match &found.upstream {
@@ -167,18 +171,15 @@ impl Servers {
         session: &Arc<Session>,
         server: &ServerName,
     ) -> Result<Arc<dyn Link>, UpstreamError> {
-        if let Some(link) = session.link(server) {
-            return Ok(link);
-        }
-        let owner = Owner {
-            hub: self.hub.clone(),
-            server: server.clone(),
-            caller: session.caller.clone(),
-            session: Some(Arc::downgrade(session)),
-        };
-        let link = self.new_link(server, owner)?;
-        session.add_link(server.clone(), Arc::clone(&link));
-        Ok(link)
+        session.link_or(server, || {
+            let owner = Owner {
+                hub: self.hub.clone(),
+                server: server.clone(),
+                caller: session.caller.clone(),
+                session: Some(Arc::downgrade(session)),
+            };
+            self.new_link(server, owner)
+        })
     }
 
     /// The link for a modern request: the caller's own child, or the server's stateless one.
@@ -231,7 +232,7 @@ impl Servers {
             return self.open_session(outbound).await;
         }
         if *outbound.route() == Route::Merged
-            && let Some(exchange) = merged::begin(self, &outbound, None).await?
+            && let Some(exchange) = merged::begin(self, &outbound, None)?
         {
             return Ok(exchange);
         }
@@ -249,7 +250,7 @@ impl Servers {
         }
         let mut opening = Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(&outbound) };
         let inner = match outbound.route() {
-            Route::Merged => merged::begin(self, &outbound, Some(&session)).await?,
+            Route::Merged => merged::begin(self, &outbound, Some(&session))?,
             Route::One(server) => {
                 let link = self.session_link(&session, server)?;
                 Some(link.request(&outbound, Edits::new()).await?)
@@ -278,13 +279,21 @@ impl Servers {
             }
             Era::Legacy => {
                 let session = self.session_of(&outbound).ok_or(UpstreamError::Cancelled)?;
+                let mut sent = Ok(());
                 for (server, link) in session.links() {
-                    if outbound.reach().contains(&server) {
-                        link.send(bytes.clone()).await?;
+                    if outbound.reach().contains(&server)
+                        && let Err(error) = link.send(bytes.clone()).await
+                    {
+                        // One dead server keeps nothing from the others.
+                        tracing::warn!(%server, %error, "a notification did not reach the server");
+                        sent = Err(error);
                     }
                     if outbound.method() == Method::NotificationsInitialized {
                         link.listen();
                     }
+                }
+                if *outbound.route() != Route::Merged {
+                    return sent;
                 }
             }
         }

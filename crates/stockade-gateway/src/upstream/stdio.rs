@@ -234,6 +234,11 @@ impl Link for StdioLink {
     ) -> PortFuture<'l, Result<Box<dyn Exchange>, UpstreamError>> {
         Box::pin(async move {
             let is_handshake = outbound.method() == Method::Initialize;
+            if is_handshake {
+                // Kept before anything can fail, so that whatever comes later meets a server that has shaken hands.
+                let bytes = outbound.to_bytes(None, Edits::new());
+                *lock(&self.handshake) = bytes.ok();
+            }
             let process = self.process(is_handshake).await?;
             if outbound.revision() == Revision::V2026_07_28 {
                 self.check_era(&process).await?;
@@ -244,9 +249,6 @@ impl Link for StdioLink {
                 StdioExchange { waiting, process, owner: self.owner.clone(), is_cancellable: !is_handshake, is_done: false };
             let bytes = outbound.to_bytes(Some(&number.to_string()), changes);
             let bytes = bytes.map_err(|error| UpstreamError::PeerBroke { reason: error.to_string() })?;
-            if is_handshake {
-                *lock(&self.handshake) = Some(bytes.clone());
-            }
             if let Err(error) = exchange.process.write(one_line(bytes)).await {
                 exchange.is_done = true;
                 return Err(error);

@@ -234,7 +234,7 @@ fn a_cancelled_query_frees_its_turn() {
 }
 
 #[test]
-fn the_server_ends_with_its_input_even_in_the_middle_of_a_query() {
+fn the_server_ends_when_its_input_does_and_the_last_query_has() {
     let mut conversation = Conversation::legacy("2025-11-25");
     let params = json!({ "name": "secure_query", "arguments": { "query": ENDLESS } });
     conversation.say(&json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": params }));

@@ -1,10 +1,10 @@
 //! Rules that one member alone cannot show.
 
 use super::fault::{Fault, Rule};
+use super::text::look_of;
 use crate::mcp::revision::Revision;
 use crate::wire::{Kind, Object, Value, fold_name};
 use std::borrow::Cow;
-use unicode_security::confusable_detection::skeleton;
 
 /// `input_required` must ask for something (MCP 2026-07-28, SEP-2322; the schema does not say so).
 pub(in crate::mcp) fn input_is_required(result: Value<'_>, _: Revision) -> Result<(), Fault> {
@@ -36,9 +36,7 @@ pub(in crate::mcp) fn has_look_alike_siblings(value: Value<'_>) -> bool {
         Kind::Object => value.as_object().is_some_and(|object| {
             siblings_look_alike(object) || object.members().any(|(_, inner)| has_look_alike_siblings(inner))
         }),
-        Kind::Array => {
-            value.as_array().is_some_and(|array| array.elements().any(has_look_alike_siblings))
-        }
+        Kind::Array => value.as_array().is_some_and(|array| array.elements().any(has_look_alike_siblings)),
         Kind::Null | Kind::Bool | Kind::Number | Kind::String => false,
     }
 }
@@ -61,30 +59,24 @@ fn siblings_look_alike(object: Object<'_>) -> bool {
         };
         return object.members().enumerate().any(alike);
     }
-    let mut plain: Vec<_> = object.members().map(|(name, _)| fold_name(&name).into_owned()).collect();
-    plain.sort_unstable();
-    if has_equal_neighbours(&plain) {
+    let mut folded: Vec<_> =
+        object.members().map(|(name, _)| (fold_name(&name).into_owned(), name.is_ascii())).collect();
+    folded.sort_unstable();
+    if folded.windows(2).any(|pair| matches!(pair, [(one, _), (other, _)] if one == other)) {
         return true;
     }
-    if all_ascii {
+    if all_ascii || folded.iter().all(|(_, is_ascii)| !is_ascii) {
         return false;
     }
-    // Two ASCII names that only look alike to the eye (`rn` and `m`) stay two names; the sort puts the others first.
-    let mut looks: Vec<_> = object.members().map(|(name, _)| (look_of_any(&name), name.is_ascii())).collect();
-    looks.sort_unstable();
-    looks.windows(2).any(|pair| matches!(pair, [(one, false), (other, _)] if one == other))
-}
-
-fn has_equal_neighbours(sorted: &[String]) -> bool {
-    sorted.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
-}
-
-fn look_of_any(name: &str) -> String {
-    if name.is_ascii() {
-        skeleton(&name.to_ascii_lowercase()).flat_map(char::to_lowercase).collect()
-    } else {
-        fold_name(name).into_owned()
+    // What is not ASCII is folded to what it looks like; now the rest is too. Two ASCII names that only look alike to the
+    // eye (`rn` and `m`) stay two names: the sort puts `false`, the names that are not ASCII, first.
+    for (name, is_ascii) in &mut folded {
+        if *is_ascii {
+            *name = look_of(name);
+        }
     }
+    folded.sort_unstable();
+    folded.windows(2).any(|pair| matches!(pair, [(one, false), (other, _)] if one == other))
 }
 
 #[cfg(test)]

@@ -83,8 +83,7 @@ fn scheme(uri: &str) -> Option<&str> {
 
 fn is_base64(text: &[u8]) -> bool {
     let data = text.strip_suffix(b"==").or_else(|| text.strip_suffix(b"=")).unwrap_or(text);
-    text.len().is_multiple_of(4)
-        && data.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+    text.len().is_multiple_of(4) && data.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }
 
 #[cfg(test)]
@@ -145,7 +144,11 @@ mod tests {
     fn one_folding_for_many_names_answers_as_one_for_each() {
         for stranger in ["Name", "name", "n\u{430}me", "names", "\u{ff4e}ame", "progressTo\u{212a}en", "tool\u{455}"] {
             for known in ["name", "names", "progressToken", "tools"] {
-                assert_eq!(resembles(stranger, &fold_name(stranger), known), folds_to(stranger, known), "{stranger} {known}");
+                assert_eq!(
+                    resembles(stranger, &fold_name(stranger), known),
+                    folds_to(stranger, known),
+                    "{stranger} {known}"
+                );
             }
         }
     }

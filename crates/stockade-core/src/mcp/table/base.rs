@@ -1,9 +1,7 @@
 //! What every area uses: `_meta`, who somebody is, icons, annotations, and the members that all results share.
 
 use crate::mcp::revision::Revision::{V2025_06_18, V2025_11_25, V2026_07_28};
-use crate::mcp::shape::{
-    Member, NAME, NATURAL, STRING, STRINGS, Shape, Table, Text, optional, required,
-};
+use crate::mcp::shape::{Member, NAME, NATURAL, STRING, STRINGS, Shape, Table, Text, optional, required};
 
 use super::lifecycle::CLIENT_CAPABILITIES;
 
@@ -14,7 +12,9 @@ pub(super) const LOGGING_LEVEL: Shape =
 /// `_meta` of a request.
 pub(super) static REQUEST_META: Table = Table::new(&[
     optional("progressToken", Shape::Token),
-    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK)).since(V2025_11_25).until(V2025_11_25),
+    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK))
+        .since(V2025_11_25)
+        .until(V2025_11_25),
     required("io.modelcontextprotocol/protocolVersion", NAME).since(V2026_07_28),
     required("io.modelcontextprotocol/clientCapabilities", Shape::Object(&CLIENT_CAPABILITIES)).since(V2026_07_28),
     optional("io.modelcontextprotocol/clientInfo", Shape::Object(&IMPLEMENTATION)).since(V2026_07_28),
@@ -23,19 +23,25 @@ pub(super) static REQUEST_META: Table = Table::new(&[
 
 /// `_meta` of a notification.
 static NOTIFICATION_META: Table = Table::new(&[
-    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK)).since(V2025_11_25).until(V2025_11_25),
+    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK))
+        .since(V2025_11_25)
+        .until(V2025_11_25),
     optional("io.modelcontextprotocol/subscriptionId", Shape::Id).since(V2026_07_28),
 ]);
 
 /// `_meta` of a notification that, from 2026-07-28 on, travels on a listen stream only.
 static STREAM_META: Table = Table::new(&[
-    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK)).since(V2025_11_25).until(V2025_11_25),
+    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK))
+        .since(V2025_11_25)
+        .until(V2025_11_25),
     required("io.modelcontextprotocol/subscriptionId", Shape::Id).since(V2026_07_28),
 ]);
 
 /// `_meta` of a result.
 static RESULT_META: Table = Table::new(&[
-    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK)).since(V2025_11_25).until(V2025_11_25),
+    optional("io.modelcontextprotocol/related-task", Shape::Object(&RELATED_TASK))
+        .since(V2025_11_25)
+        .until(V2025_11_25),
     optional("io.modelcontextprotocol/serverInfo", Shape::Object(&IMPLEMENTATION)).since(V2026_07_28),
 ]);
 

@@ -47,12 +47,8 @@ static MEDIA: Table = Table::new(&[
     part_meta(),
 ]);
 
-static EMBEDDED: Table = Table::new(&[
-    required("type", STRING),
-    required("resource", Shape::Object(&CONTENTS)),
-    annotations(),
-    part_meta(),
-]);
+static EMBEDDED: Table =
+    Table::new(&[required("type", STRING), required("resource", Shape::Object(&CONTENTS)), annotations(), part_meta()]);
 
 static TOOL_USE: Table = Table::new(&[
     required("type", STRING),

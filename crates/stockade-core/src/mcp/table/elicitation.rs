@@ -87,8 +87,12 @@ static NUMBER_QUESTION: Table = Table::new(&[
     optional("maximum", Shape::Number),
 ]);
 
-static YES_NO_QUESTION: Table =
-    Table::new(&[required("type", STRING), title(), description(), optional("default", Shape::Bool).since(V2025_06_18)]);
+static YES_NO_QUESTION: Table = Table::new(&[
+    required("type", STRING),
+    title(),
+    description(),
+    optional("default", Shape::Bool).since(V2025_06_18),
+]);
 
 static LIST_QUESTION: Table = Table::new(&[
     required("type", STRING),
@@ -100,11 +104,14 @@ static LIST_QUESTION: Table = Table::new(&[
     required("items", Shape::Object(&ITEMS)),
 ]);
 
-static ITEMS: Table = Table::with_rule(&[
-    optional("type", Shape::Enum(&["string"])),
-    optional("enum", STRINGS),
-    optional("anyOf", Shape::List(&Shape::Object(&TITLED))),
-], elicitation_items_are_an_enumeration);
+static ITEMS: Table = Table::with_rule(
+    &[
+        optional("type", Shape::Enum(&["string"])),
+        optional("enum", STRINGS),
+        optional("anyOf", Shape::List(&Shape::Object(&TITLED))),
+    ],
+    elicitation_items_are_an_enumeration,
+);
 
 static TITLED: Table = Table::new(&[required("const", STRING), required("title", STRING)]);
 

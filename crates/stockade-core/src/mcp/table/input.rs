@@ -5,12 +5,15 @@ use super::elicitation::{MODES, RESULT};
 use super::sampling::{CREATE_MESSAGE, CREATE_MESSAGE_RESULT, LIST_ROOTS_RESULT};
 use crate::mcp::shape::{Member, STRING, Shape, Table, Tagged, case, input_is_required, optional, required};
 
-pub(super) static INPUT_REQUIRED: Table = Table::with_rule(&[
-    result_meta(),
-    required("resultType", Shape::Enum(&["input_required"])),
-    optional("inputRequests", INPUT_REQUESTS),
-    request_state(),
-], input_is_required);
+pub(super) static INPUT_REQUIRED: Table = Table::with_rule(
+    &[
+        result_meta(),
+        required("resultType", Shape::Enum(&["input_required"])),
+        optional("inputRequests", INPUT_REQUESTS),
+        request_state(),
+    ],
+    input_is_required,
+);
 
 pub(super) const INPUT_REQUESTS: Shape = Shape::Map(&Shape::Tagged(&EMBEDDED));
 pub(super) const INPUT_RESPONSES: Shape = Shape::Map(&Shape::Told(&ANSWERS));

@@ -1,8 +1,6 @@
 //! Opening a session, discovering a server, and what each side says it can do.
 
-use super::base::{
-    IMPLEMENTATION, cache_scope, complete, modern_request_meta, request_meta, result_meta, ttl_ms,
-};
+use super::base::{IMPLEMENTATION, cache_scope, complete, modern_request_meta, request_meta, result_meta, ttl_ms};
 use crate::mcp::revision::Revision::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
 use crate::mcp::shape::{Member, NAME, STRING, Shape, Table, optional, required};
 
@@ -60,10 +58,8 @@ static SAMPLING_CAPABILITY: Table = Table::new(&[
     optional("tools", Shape::Data).since(V2025_11_25),
 ]);
 
-static ELICITATION_CAPABILITY: Table = Table::new(&[
-    optional("form", Shape::Data).since(V2025_11_25),
-    optional("url", Shape::Data).since(V2025_11_25),
-]);
+static ELICITATION_CAPABILITY: Table =
+    Table::new(&[optional("form", Shape::Data).since(V2025_11_25), optional("url", Shape::Data).since(V2025_11_25)]);
 
 static SERVER_CAPABILITIES: Table = Table::new(&[
     experimental(),

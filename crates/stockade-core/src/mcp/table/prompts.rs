@@ -60,12 +60,8 @@ static PROMPT: Table = Table::new(&[
     part_meta(),
 ]);
 
-static ARGUMENT: Table = Table::new(&[
-    required("name", NAME),
-    title(),
-    optional("description", STRING),
-    optional("required", Shape::Bool),
-]);
+static ARGUMENT: Table =
+    Table::new(&[required("name", NAME), title(), optional("description", STRING), optional("required", Shape::Bool)]);
 
 pub(super) static COMPLETE: Table = Table::new(&[
     request_meta(),

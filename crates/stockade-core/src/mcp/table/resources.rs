@@ -27,13 +27,16 @@ pub(super) static READ_RESULT: Table = Table::new(&[
 ]);
 
 /// What is in a resource.
-pub(super) static CONTENTS: Table = Table::with_rule(&[
-    required("uri", URI),
-    optional("mimeType", NAME),
-    optional("text", STRING),
-    optional("blob", Shape::Text(Text::Base64)),
-    part_meta(),
-], a_single_kind_of_contents);
+pub(super) static CONTENTS: Table = Table::with_rule(
+    &[
+        required("uri", URI),
+        optional("mimeType", NAME),
+        optional("text", STRING),
+        optional("blob", Shape::Text(Text::Base64)),
+        part_meta(),
+    ],
+    a_single_kind_of_contents,
+);
 
 pub(super) static SUBSCRIBE: Table = Table::new(&[request_meta(), modern_request_meta(), required("uri", URI)]);
 

@@ -7,9 +7,7 @@ use super::base::{
 use super::errors::ERROR;
 use super::input::{INPUT_REQUESTS, INPUT_RESPONSES};
 use crate::mcp::revision::Revision::{V2025_11_25, V2026_07_28};
-use crate::mcp::shape::{
-    EXACT_INTEGER, INTEGER, Member, STRING, Shape, Table, Tagged, Text, case, optional, required,
-};
+use crate::mcp::shape::{EXACT_INTEGER, INTEGER, Member, STRING, Shape, Table, Tagged, Text, case, optional, required};
 
 const TASK_ID: Shape = Shape::Text(Text::Wanted);
 const STATUS: Shape = Shape::Enum(&["working", "input_required", "completed", "failed", "cancelled"]);
@@ -93,10 +91,8 @@ pub(super) static LIST_RESULT: Table =
 pub(super) static STATUS_CHANGED: Shape = Shape::Both(&Shape::Object(&STATUS_META), &Shape::Object(&TASK));
 
 /// 2026-07-28: `notifications/tasks`.
-pub(super) static CHANGED: Shape = Shape::Both(
-    &Shape::Both(&Shape::Object(&CHANGED_META), &Shape::Object(&TASK)),
-    &Shape::Tagged(&DETAILS),
-);
+pub(super) static CHANGED: Shape =
+    Shape::Both(&Shape::Both(&Shape::Object(&CHANGED_META), &Shape::Object(&TASK)), &Shape::Tagged(&DETAILS));
 
 static STATUS_META: Table = Table::new(&[notification_meta()]);
 static CHANGED_META: Table = Table::new(&[stream_meta(), modern_stream_meta()]);

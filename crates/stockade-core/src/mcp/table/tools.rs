@@ -7,9 +7,7 @@ use super::content::BLOCK;
 use super::input::{INPUT_REQUIRED, input_responses, request_state};
 use super::tasks::{CREATED_TASK, CREATED_TASK_RESULT, task_metadata};
 use crate::mcp::revision::Revision::{V2025_03_26, V2025_06_18, V2025_11_25, V2026_07_28};
-use crate::mcp::shape::{
-    NAME, STRING, STRINGS, Shape, Table, Tagged, Text, case, optional, required,
-};
+use crate::mcp::shape::{NAME, STRING, STRINGS, Shape, Table, Tagged, Text, case, optional, required};
 
 pub(super) static CALL: Table = Table::new(&[
     request_meta(),
@@ -85,5 +83,4 @@ static TOOL_ANNOTATIONS: Table = Table::new(&[
     optional("openWorldHint", Shape::Bool),
 ]);
 
-static EXECUTION: Table =
-    Table::new(&[optional("taskSupport", Shape::Enum(&["forbidden", "optional", "required"]))]);
+static EXECUTION: Table = Table::new(&[optional("taskSupport", Shape::Enum(&["forbidden", "optional", "required"]))]);

@@ -11,7 +11,8 @@ pub(super) struct Generator {
 /// Strings for members without meaning of their own; the odd ones come seldom.
 const WORDS: [&str; 8] = ["a", "name", "größe", "読む", "two words", "x/y", "2026-07-28", "\u{1f600}"];
 const ODD: [&str; 4] = ["", "a\u{0}b", "tab\there", "\u{85}"];
-const URIS: [&str; 4] = ["file:///srv/data/a.txt", "https://example.com/a?b=c", "data:image/png;base64,AAAA", "urn:a:b"];
+const URIS: [&str; 4] =
+    ["file:///srv/data/a.txt", "https://example.com/a?b=c", "data:image/png;base64,AAAA", "urn:a:b"];
 const ODD_URIS: [&str; 4] = ["javascript:alert(1)", "no scheme", "", "/etc/passwd"];
 const BASE64: [&str; 3] = ["", "AAAA", "aGVsbG8="];
 const ODD_BASE64: [&str; 3] = ["A", "AA-_", "not base64"];
@@ -152,7 +153,12 @@ impl Generator {
     fn string(&mut self, schema: &Value, place: Place<'_>) -> String {
         if place.name == "resultType" || place.definition == "ResultType" {
             let fitting = if place.definition == "InputRequiredResult" { "input_required" } else { "complete" };
-            return if self.chance(85) { fitting } else { *self.pick(&["complete", "input_required", "task", "other"]) }.into();
+            return if self.chance(85) {
+                fitting
+            } else {
+                *self.pick(&["complete", "input_required", "task", "other"])
+            }
+            .into();
         }
         let odd = self.chance(2);
         let from: &[&str] = match schema["format"].as_str() {
@@ -274,7 +280,11 @@ fn find_places(value: &Value, path: &mut String, places: &mut Vec<String>) {
     }
 }
 
-fn with_member(value: &mut Value, generator: &mut Generator, change: impl Fn(&mut Map<String, Value>, &str, &mut Generator)) {
+fn with_member(
+    value: &mut Value,
+    generator: &mut Generator,
+    change: impl Fn(&mut Map<String, Value>, &str, &mut Generator),
+) {
     if let Some(object) = value.as_object_mut().filter(|object| !object.is_empty()) {
         let names: Vec<_> = object.keys().cloned().collect();
         let name = generator.pick(&names).clone();
@@ -285,8 +295,24 @@ fn with_member(value: &mut Value, generator: &mut Generator, change: impl Fn(&mu
 /// A member that belongs elsewhere in the protocol, or nowhere.
 fn add_stranger(value: &mut Value, stranger: Value, generator: &mut Generator) {
     const NAMES: [&str; 18] = [
-        "vendor", "id", "method", "params", "result", "error", "text", "blob", "content", "task", "action", "roots", "model",
-        "taskIds", "_meta", "resultType", "required", "enum",
+        "vendor",
+        "id",
+        "method",
+        "params",
+        "result",
+        "error",
+        "text",
+        "blob",
+        "content",
+        "task",
+        "action",
+        "roots",
+        "model",
+        "taskIds",
+        "_meta",
+        "resultType",
+        "required",
+        "enum",
     ];
     if let Some(object) = value.as_object_mut() {
         object.insert((*generator.pick(&NAMES)).into(), stranger);
@@ -295,7 +321,9 @@ fn add_stranger(value: &mut Value, stranger: Value, generator: &mut Generator) {
 
 fn change_case(name: &str) -> String {
     let mut letters = name.chars();
-    let first = letters.next().map(|letter| if letter.is_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() });
+    let first = letters
+        .next()
+        .map(|letter| if letter.is_uppercase() { letter.to_ascii_lowercase() } else { letter.to_ascii_uppercase() });
     first.into_iter().chain(letters).collect()
 }
 

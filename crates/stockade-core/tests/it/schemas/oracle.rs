@@ -105,7 +105,8 @@ impl Published {
             correct(&mut schema);
             Some(Arc::new(schema))
         };
-        let core = Revision::ALL.into_iter().map(|revision| Some((revision, read(&format!("{revision}/schema.json"))?)));
+        let core =
+            Revision::ALL.into_iter().map(|revision| Some((revision, read(&format!("{revision}/schema.json"))?)));
         Some(Self { core: core.collect::<Option<_>>()?, tasks: read("ext-tasks-draft.json")? })
     }
 

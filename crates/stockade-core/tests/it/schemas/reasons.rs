@@ -120,7 +120,10 @@ fn of_place(path: &str, rule: Rule, case: &Case) -> Option<StricterBecause> {
     let cancels = matches!(case.answers, Answers::Nothing(Method::NotificationsCancelled));
     if cancels && path == "params.requestId" && rule == Rule::Missing {
         Some(StricterBecause::CancellationsNameARequest)
-    } else if modern && rule == Rule::Missing && (path.ends_with("/subscriptionId") || is_stream(case) && path == "params._meta") {
+    } else if modern
+        && rule == Rule::Missing
+        && (path.ends_with("/subscriptionId") || is_stream(case) && path == "params._meta")
+    {
         Some(StricterBecause::StreamsAreNamed)
     } else if path.contains("requestedSchema.properties.*") {
         Some(StricterBecause::QuestionsAreCheckedWhole)

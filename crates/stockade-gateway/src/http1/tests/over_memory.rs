@@ -1,6 +1,13 @@
 //! [`StrictHttp1`] over an in-memory pipe. Time is tokio's paused clock: it moves only when everybody waits.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Wake,
+    time::Duration,
+};
 
 use proptest::prelude::*;
 use tokio::{
@@ -164,6 +171,40 @@ fn an_answer_that_has_begun_is_cut_and_not_mixed_with_a_refusal() {
         assert_eq!(answer, begun);
         assert_eq!(seen.lock().unwrap().len(), 1);
     });
+}
+
+/// Remembers that it was called.
+#[derive(Default)]
+struct Alarm(AtomicBool);
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// A server that reads during its answer and, as hyper does, not again until it is woken.
+async fn answer_and_wait(sent: &str, wait: Duration) -> bool {
+    let (mut client, mut strict, _) = wrap(Http1Limits::default());
+    client.write_all(sent.as_bytes()).await.unwrap();
+    assert_eq!(read_up_to(&mut strict, GET.len()).await.0, GET.as_bytes());
+    let alarm = Arc::new(Alarm::default());
+    let waker = Waker::from(Arc::clone(&alarm));
+    let mut context = Context::from_waker(&waker);
+    let mut piece = [0; 64];
+    assert!(Pin::new(&mut strict).poll_read(&mut context, &mut ReadBuf::new(&mut piece)).is_pending());
+    assert!(!alarm.0.load(Ordering::SeqCst), "woken before the answer");
+    assert!(Pin::new(&mut strict).poll_write(&mut context, ANSWER).is_ready());
+    sleep(wait).await;
+    alarm.0.load(Ordering::SeqCst)
+}
+
+#[test]
+fn a_server_that_waits_is_woken_for_an_early_request_and_for_the_idle_deadline() {
+    let idle = Http1Limits::default().idle_deadline;
+    assert!(run(answer_and_wait(&GET.repeat(2), Duration::ZERO)), "an early request was forgotten");
+    assert!(!run(answer_and_wait(GET, idle - Duration::from_secs(1))), "woken for nothing");
+    assert!(run(answer_and_wait(GET, idle + Duration::from_secs(1))), "the idle deadline was forgotten");
 }
 
 #[test]

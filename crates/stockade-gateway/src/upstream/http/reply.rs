@@ -138,12 +138,15 @@ pub(super) fn read_answer(body: Bytes, number: u32, limits: &WireLimits) -> Resu
         Err(FrameError::BadId) => adopt(&body, number, limits),
         Err(error) => return Err(unreadable(&error, limits)),
     };
-    let own = Id::from_number(number);
-    let is_answer = |frame: &Frame| match frame.envelope() {
-        Envelope::Result { id } | Envelope::Error { id: Some(id) } => *id == own,
+    frame.filter(|frame| answers(frame, number)).ok_or_else(|| broke("its answer is not to this request"))
+}
+
+/// True if a message is the answer to request `number`.
+pub(super) fn answers(frame: &Frame, number: u32) -> bool {
+    match frame.envelope() {
+        Envelope::Result { id } | Envelope::Error { id: Some(id) } => *id == Id::from_number(number),
         Envelope::Error { id: None } | Envelope::Request { .. } | Envelope::Notification { .. } => false,
-    };
-    frame.filter(is_answer).ok_or_else(|| broke("its answer is not to this request"))
+    }
 }
 
 /// The error that a failed request was answered with.

@@ -7,7 +7,7 @@
 
 use crate::session::lock;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use stockade_core::wire::Digest;
 use stockade_core::words::{CallerName, ServerName};
 
@@ -45,9 +45,9 @@ pub(super) enum ClaimError {
     },
 }
 
-/// What each caller was shown, and by which server.
-#[derive(Debug, Default)]
-pub(in crate::upstream) struct Owners(Mutex<Callers>);
+/// What each caller was shown, and by which server. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(in crate::upstream) struct Owners(Arc<Mutex<Callers>>);
 
 #[derive(Debug, Default)]
 struct Callers {
@@ -71,7 +71,11 @@ impl Owners {
     /// URI starts with.
     pub(in crate::upstream) fn find(&self, caller: &CallerName, uri: &str) -> Option<ServerName> {
         let mut callers = lock(&self.0);
-        callers.enter(caller).find(uri).cloned()
+        callers.uses += 1;
+        let now = callers.uses;
+        let known = callers.known.get_mut(caller)?;
+        known.last_used = now;
+        known.find(uri).cloned()
     }
 
     /// Takes a resource for a server.
@@ -79,7 +83,7 @@ impl Owners {
     /// # Errors
     /// When reading it would reach another server today, or the server has taken too many.
     pub(super) fn claim_resource(&self, caller: &CallerName, server: &ServerName, uri: &str) -> Result<(), ClaimError> {
-        self.claim(caller, server, |known| {
+        self.claim(caller, |known| {
             known.not_of_another(server, uri)?;
             let digest = Digest::of(uri.as_bytes());
             if known.resources.contains_key(&digest) {
@@ -105,7 +109,7 @@ impl Owners {
         if !prefix.contains(':') {
             return Err(ClaimError::NoScheme);
         }
-        self.claim(caller, server, |known| {
+        self.claim(caller, |known| {
             if let Some(owner) = known.by_template(prefix).filter(|owner| *owner != server) {
                 return Err(ClaimError::Taken { owner: owner.clone() });
             }
@@ -125,18 +129,13 @@ impl Owners {
     fn claim(
         &self,
         caller: &CallerName,
-        server: &ServerName,
         take: impl FnOnce(&mut Known) -> Result<usize, ClaimError>,
     ) -> Result<(), ClaimError> {
         let mut callers = lock(&self.0);
-        let bytes = take(callers.enter(caller))?;
-        callers.bytes += bytes;
-        if bytes > 0 {
-            callers.make_room(caller);
-        }
-        drop(callers);
-        tracing::trace!(%server, bytes, "claimed");
-        Ok(())
+        let taken = take(callers.enter(caller));
+        callers.bytes += taken.as_ref().copied().unwrap_or(0);
+        callers.make_room(caller);
+        taken.map(|_| ())
     }
 }
 
@@ -187,5 +186,138 @@ impl Known {
         }
         *spent += bytes;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn caller(name: &str) -> CallerName {
+        CallerName::parse(name).unwrap()
+    }
+
+    fn server(name: &str) -> ServerName {
+        ServerName::parse(name).unwrap()
+    }
+
+    fn taken(by: &str) -> Result<(), ClaimError> {
+        Err(ClaimError::Taken { owner: server(by) })
+    }
+
+    #[test]
+    fn a_resource_stays_with_the_server_that_showed_it_first() {
+        let (owners, alice) = (Owners::default(), caller("alice"));
+        assert_eq!(owners.claim_resource(&alice, &server("files"), "file:///a"), Ok(()));
+        assert_eq!(owners.claim_resource(&alice, &server("files"), "file:///a"), Ok(()));
+        assert_eq!(owners.claim_resource(&alice, &server("evil"), "file:///a"), taken("files"));
+        assert_eq!(owners.find(&alice, "file:///a"), Some(server("files")));
+        assert_eq!(owners.find(&alice, "file:///b"), None);
+    }
+
+    #[test]
+    fn what_one_caller_was_shown_says_nothing_to_another() {
+        let (owners, alice, bob) = (Owners::default(), caller("alice"), caller("bob"));
+        owners.claim_resource(&alice, &server("files"), "file:///a").unwrap();
+        assert_eq!(owners.find(&bob, "file:///a"), None);
+        assert_eq!(owners.claim_resource(&bob, &server("other"), "file:///a"), Ok(()));
+        assert_eq!(owners.find(&alice, "file:///a"), Some(server("files")));
+    }
+
+    #[test]
+    fn a_template_covers_what_starts_as_it_does_and_has_no_owner() {
+        let (owners, alice) = (Owners::default(), caller("alice"));
+        owners.claim_resource(&alice, &server("notes"), "file:///notes/1").unwrap();
+        assert_eq!(owners.claim_template(&alice, &server("files"), "file:///{path}"), Ok(()));
+        assert_eq!(owners.find(&alice, "file:///x"), Some(server("files")));
+        assert_eq!(
+            owners.find(&alice, "file:///{path}"),
+            Some(server("files")),
+            "completions name the template itself"
+        );
+        assert_eq!(owners.find(&alice, "file:///notes/1"), Some(server("notes")));
+        assert_eq!(owners.find(&alice, "http://x"), None);
+    }
+
+    #[test]
+    fn a_template_of_anothers_is_not_undercut() {
+        let (owners, alice) = (Owners::default(), caller("alice"));
+        owners.claim_template(&alice, &server("files"), "file:///{path}").unwrap();
+        for template in ["file:///{other}", "file:///home/{path}", "file:///home/secret"] {
+            assert_eq!(owners.claim_template(&alice, &server("evil"), template), taken("files"), "{template}");
+        }
+        assert_eq!(owners.claim_resource(&alice, &server("evil"), "file:///home/secret"), taken("files"));
+        assert_eq!(owners.claim_template(&alice, &server("evil"), "fil{e}"), Err(ClaimError::NoScheme));
+        assert_eq!(owners.claim_template(&alice, &server("evil"), "{+everything}"), Err(ClaimError::NoScheme));
+        // A wider template leaves what the narrower one has.
+        assert_eq!(owners.claim_template(&alice, &server("wide"), "file:{rest}"), Ok(()));
+        assert_eq!(owners.find(&alice, "file:///x"), Some(server("files")));
+        assert_eq!(owners.find(&alice, "file:x"), Some(server("wide")));
+    }
+
+    #[test]
+    fn one_server_cannot_crowd_out_another() {
+        let (owners, alice) = (Owners::default(), caller("alice"));
+        let most = SERVER_BYTES / ENTRY_BYTES;
+        for number in 0..most {
+            owners.claim_resource(&alice, &server("flood"), &format!("flood:{number}")).unwrap();
+        }
+        let over = owners.claim_resource(&alice, &server("flood"), "flood:over");
+        assert_eq!(over, Err(ClaimError::TooMany { what: "resources" }));
+        assert_eq!(owners.claim_resource(&alice, &server("files"), "file:///a"), Ok(()));
+    }
+
+    #[test]
+    fn templates_and_their_lengths_are_limited() {
+        let (owners, alice) = (Owners::default(), caller("alice"));
+        let too_many = Err(ClaimError::TooMany { what: "templates" });
+        let long = format!("a:{}", "x".repeat(PREFIX_BYTES - 2));
+        assert_eq!(owners.claim_template(&alice, &server("files"), &format!("{long}y{{z}}")), too_many);
+        assert_eq!(owners.claim_template(&alice, &server("files"), &format!("{long}{{z}}")), Ok(()));
+        for number in 1..TEMPLATES {
+            owners.claim_template(&alice, &server("files"), &format!("b:{number}/{{z}}")).unwrap();
+        }
+        assert_eq!(owners.claim_template(&alice, &server("files"), "c:{z}"), too_many);
+    }
+
+    #[test]
+    fn the_caller_unused_for_the_longest_time_makes_room() {
+        let owners = Owners::default();
+        for number in 0..CALLERS {
+            owners.claim_resource(&caller(&format!("c{number}")), &server("files"), "file:///a").unwrap();
+        }
+        assert!(owners.find(&caller("c0"), "file:///a").is_some());
+        owners.claim_resource(&caller("one-more"), &server("files"), "file:///a").unwrap();
+        assert!(owners.find(&caller("c0"), "file:///a").is_some());
+        assert!(owners.find(&caller("c1"), "file:///a").is_none());
+        let callers = lock(&owners.0);
+        assert_eq!((callers.known.len(), callers.bytes), (CALLERS, CALLERS * ENTRY_BYTES));
+    }
+
+    proptest! {
+        #[test]
+        fn no_claim_changes_a_route_that_is_there(
+            claims in prop::collection::vec((0_usize..3, any::<bool>(), "[ab]:[ab/]{0,4}"), 1..40),
+            asked in prop::collection::vec("[ab]:[ab/]{0,5}", 1..20),
+        ) {
+            let (owners, alice) = (Owners::default(), caller("alice"));
+            for (number, is_template, text) in claims {
+                let before: Vec<_> = asked.iter().map(|uri| owners.find(&alice, uri)).collect();
+                let server = server(["one", "two", "three"][number]);
+                let text = if is_template { format!("{text}{{x}}") } else { text };
+                let claimed = if is_template {
+                    owners.claim_template(&alice, &server, &text)
+                } else {
+                    owners.claim_resource(&alice, &server, &text)
+                };
+                prop_assert_eq!(owners.find(&alice, &text) == Some(server), claimed.is_ok());
+                for (uri, before) in asked.iter().zip(before) {
+                    if before.is_some() {
+                        prop_assert_eq!(owners.find(&alice, uri), before, "{}", uri);
+                    }
+                }
+            }
+        }
     }
 }

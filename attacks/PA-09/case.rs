@@ -1,0 +1,53 @@
+//! PA-09: two clients, the same ids.
+
+use crate::ground::{Attacker, Message, everything, is_long, lanes, on_each};
+use serde_json::json;
+use std::time::Duration;
+use testkit::{Call, Tool, Transport, WellBehaved, text};
+
+/// Ids of one round, from 0.
+const IDS: u64 = 1000;
+/// Rounds: 100 of them are the 100,000 pairs of the case.
+const LONG_ROUNDS: u64 = 100;
+/// Requests of one client that are under way at once.
+const TOGETHER: usize = 16;
+
+fn round(client: &Attacker, name: &str, round: u64) {
+    let ask = |id: u64| -> Message {
+        let mut call = client.prepare_call("whoami", json!({ "who": format!("{name} {round} {id}") }));
+        call = call.clone().replace(&format!(r#""id":{},"method""#, call.id), &format!(r#""id":{id},"method""#));
+        call.id = json!(id);
+        call
+    };
+    let asked: Vec<Message> = (0..IDS).map(ask).collect();
+    for (chunk, together) in asked.chunks(TOGETHER).enumerate() {
+        for (place, answer) in client.send_together(together).iter().enumerate() {
+            let id = chunk * TOGETHER + place;
+            assert_eq!(answer.text(), format!("{name} {round} {id}"));
+            assert_eq!(answer.responses()[0]["id"], json!(id));
+        }
+    }
+}
+
+#[test]
+fn nobody_gets_the_answer_to_another_ones_request() {
+    let rounds = if is_long() { LONG_ROUNDS } else { 1 };
+    let whoami = |call: &Call| text(call.arguments["who"].as_str().unwrap_or_default());
+    let server = || WellBehaved::files().tool(Tool::new("whoami", whoami)).delays(Duration::from_millis(4));
+    let config = || everything().tool("files", "whoami", "effect", json!("read"));
+    on_each(lanes(), server, config, |scene| {
+        let calls = usize::try_from(rounds * IDS).unwrap();
+        // A wrapped server has one client by nature; its requests share one pipe all the same.
+        let alice = (scene.lane().door == Transport::Http).then(|| Attacker::of(&scene.stage, "alice"));
+        let (alice, bob) = (alice.as_ref(), &scene.bob);
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..rounds).for_each(|number| round(bob, "bob", number)));
+            if let Some(alice) = alice {
+                scope.spawn(|| (0..rounds).for_each(|number| round(alice, "alice", number)));
+            }
+        });
+        let handshake = usize::from(!scene.is_modern());
+        scene.count(calls + alice.map_or(0, |_| calls + handshake));
+        assert_eq!(scene.stage.recorder().calls("whoami").len(), calls * (1 + usize::from(alice.is_some())));
+    });
+}

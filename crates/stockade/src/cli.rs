@@ -1,0 +1,249 @@
+//! The command line: what may be said, and who does it.
+//!
+//! Must never: do anything itself; name a command that is not there.
+
+use crate::commands;
+use crate::config::{self, DataFolderChoice, LoadOptions, Loaded};
+use crate::environment::{CONFIG_VARIABLE, Environment};
+use crate::exit::Exit;
+use crate::logging::{self, Level};
+use crate::output::{Complaint, Failure, say};
+use crate::{up, wrap};
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A security gateway for the Model Context Protocol.
+///
+/// Every message between an AI client and an MCP server passes one road of guards, and all that happened on it is
+/// recorded. Exit codes: 0 done, 1 found something or refused, 2 wrong usage or configuration, 70 internal error.
+#[derive(Debug, Parser)]
+#[command(name = "stockade", version, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// The folder for keys, state and the audit log.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the gateway.
+    Up(UpOptions),
+    /// Put the guards before one stdio server: use this as its command in a client.
+    Wrap(WrapOptions),
+    /// Make, list and revoke API keys.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Read and verify the record of what happened.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Check, show and describe the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Screen a text for hidden and deceptive content.
+    Inspect(InspectOptions),
+    /// Run the built-in sample server on standard input and output.
+    #[command(hide = true)]
+    SampleServer,
+}
+
+/// What `stockade up` may be told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct UpOptions {
+    /// Print one line of JSON when the gateway is ready.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `stockade wrap` may be told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WrapOptions {
+    /// The server's name in rules and records. [default: made from the command]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The server's command and its arguments.
+    #[arg(last = true, required = true, value_name = "CMD", num_args = 1..)]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key for a caller. It is shown now and never again.
+    Add {
+        /// The name that rules and records use for whoever holds the key.
+        caller: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the keys. None is shown.
+    List {
+        /// Print JSON, one key a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// End a key. A running gateway refuses it at once.
+    Revoke {
+        /// The key's id, as `keys list` shows it.
+        id: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Print the records that match, oldest first.
+    Query(QueryOptions),
+    /// Check that no record was changed, moved or removed. Exits 1 at the first that was.
+    Verify {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QueryOptions {
+    /// Not before this time (RFC 3339, or a date in UTC).
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// Of this caller.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) caller: Option<String>,
+    /// About this server.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) server: Option<String>,
+    /// Of this step of a ticket.
+    #[arg(long, value_parser = ["refused", "intent", "outcome", "event"])]
+    pub(crate) phase: Option<String>,
+    /// With this decision.
+    #[arg(long, value_parser = ["allow", "ask", "deny"])]
+    pub(crate) decision: Option<String>,
+    /// Of this ticket: the id that callers see in a refusal.
+    #[arg(long, value_name = "ID")]
+    pub(crate) ticket: Option<String>,
+    /// At most so many.
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) limit: Option<usize>,
+    /// Print JSON, one record a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Report every problem of the configuration. Exits 2 if there is one.
+    Check,
+    /// Print each value that holds and where it comes from.
+    Show {
+        /// Print JSON, one value a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON Schema of the configuration.
+    Schema {
+        /// Print the reference page instead.
+        #[arg(long, hide = true)]
+        markdown: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectOptions {
+    /// The text; standard input without it. Exits 1 on a finding.
+    #[arg(value_name = "FILE", conflicts_with = "jsonl")]
+    pub(crate) file: Option<PathBuf>,
+    /// Read lines {"id","text","kind"} on standard input and print one line of findings for each.
+    #[arg(long)]
+    pub(crate) jsonl: bool,
+}
+
+/// Runs the command that the process's arguments name.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` and `--version` come this way too; a closed pipe is no reason to complain.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    run(cli).unwrap_or_else(|failure| failure.end().into())
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    let environment = Environment::of_process();
+    let options = load_options(cli.global, &environment);
+    let load = || load(&options);
+    let log = environment.log.as_deref();
+    let exit = match cli.command {
+        Command::Up(up_options) => {
+            logging::start(log, Level::Info)?;
+            return block_on(up::run(up_options, load()?.config, environment));
+        }
+        Command::Wrap(wrap_options) => {
+            logging::start(log, Level::Warn)?;
+            return block_on(wrap::run(wrap_options, load()?.config, environment));
+        }
+        Command::Keys(command) => commands::keys::run(command, &load()?.config)?,
+        Command::Audit(command) => commands::audit::run(command, &load()?.config)?,
+        Command::Config(command) => commands::config::run(&command, &options)?,
+        Command::Inspect(inspect_options) => commands::inspect::run(&inspect_options)?,
+        Command::SampleServer => commands::sample_server::run(&load()?.config)?,
+    };
+    Ok(exit.into())
+}
+
+fn load_options(global: Global, environment: &Environment) -> LoadOptions {
+    let named = global.data.map(|folder| DataFolderChoice { folder, named_by: "--data" });
+    LoadOptions {
+        file: global.config.or_else(|| environment.config.clone()),
+        data: named.or_else(|| environment.data.clone()),
+        default_data: environment.default_data.clone(),
+    }
+}
+
+fn load(options: &LoadOptions) -> Result<Loaded, Failure> {
+    config::load(options).map_err(|errors| {
+        say(&errors);
+        let fix = format!("correct the file that `--config` or `{CONFIG_VARIABLE}` names");
+        Complaint::new("the configuration cannot be used").fix(fix).with(Exit::Usage)
+    })
+}
+
+fn block_on(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Complaint::new("the runtime cannot be started").because(error).with(Exit::Internal))?;
+    Ok(runtime.block_on(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,236 @@
+//! From what the file says to a configuration that can be used: the one function between the two, and every problem it finds.
+//!
+//! Must never: return a configuration beside a problem; do input or output.
+
+use super::address;
+use super::check_permits::permits;
+use super::check_servers::servers;
+use super::checked::{Config, Gateway, Limits, Profile, Timeouts};
+use super::key::Key;
+use super::keys::{
+    ANONYMOUS, ANONYMOUS_CALLER, BODY_DEADLINE, CALLS_PER_MINUTE, CHILDREN_PER_CALLER, CONNECTIONS, DATA, DEPTH,
+    GATEWAY, HEADER_DEADLINE, HOSTS, IDLE, IN_FLIGHT, LIMITS, LISTEN, MEMBERS, MESSAGE_BYTES, MESSAGES_PER_MINUTE,
+    OLDEST_REVISION, ORIGINS, POLICY, POLICY_FILES, PROFILE, RESOURCE, SESSION_IDLE, SESSIONS_PER_CALLER, STREAMS,
+    STRING_BYTES, VALUES,
+};
+use super::place::Place;
+use super::problem::{Problem, quoted};
+use super::raw::{RawConfig, RawTable};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use stockade_core::guard::LimitSettings;
+use stockade_core::mcp::Revision;
+use stockade_core::wire::WireLimits;
+use stockade_core::words::CallerName;
+
+/// What is around the file.
+#[derive(Debug, Clone)]
+pub(super) struct Around {
+    /// The file, absolute.
+    pub(super) file: Option<PathBuf>,
+    /// What the operator called it.
+    pub(super) called: Option<String>,
+    /// The folder that relative paths belong to, absolute.
+    pub(super) base: PathBuf,
+    /// The data folder that goes before the file's, absolute.
+    pub(super) data: Option<PathBuf>,
+    /// The data folder if nobody names one, absolute.
+    pub(super) default_data: Option<PathBuf>,
+}
+
+/// A pattern for policy files, with its place in the file; none for the default pattern.
+pub(super) type PolicyPattern = (PathBuf, Option<Place>);
+
+/// A checked configuration whose policy files are still patterns.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) config: Config,
+    pub(super) patterns: Vec<PolicyPattern>,
+}
+
+/// Checks everything. The value is there exactly if `problems` did not grow.
+pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem>) -> Option<Checked> {
+    let before = problems.len();
+    let nothing = RawTable::empty();
+    let root = &raw.root;
+    let gateway = gateway(root.one(&GATEWAY).unwrap_or(&nothing), around, problems);
+    let anonymous = root.one(&ANONYMOUS).and_then(|table| {
+        let profile = profile(root.one(&GATEWAY).unwrap_or(&nothing));
+        anonymous(table, profile, problems)
+    });
+    let limits = limits(root.one(&LIMITS).unwrap_or(&nothing));
+    let servers = servers(root, &around.base, problems);
+    let source = around.called.as_deref().unwrap_or("configuration");
+    let permits = permits(root, &servers, source, problems);
+    let patterns = patterns(root.one(&POLICY).unwrap_or(&nothing), &around.base);
+    let gateway = gateway.filter(|_| problems.len() == before)?;
+    let base = around.base.clone();
+    let servers = servers.servers;
+    let config = Config {
+        file: around.file.clone(),
+        base,
+        gateway,
+        anonymous,
+        limits,
+        servers,
+        permits,
+        policy_files: Vec::new(),
+    };
+    Some(Checked { config, patterns })
+}
+
+fn gateway(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Option<Gateway> {
+    let listen = listen(table, problems);
+    let resource = table
+        .text(&RESOURCE)
+        .map(|text| address::url(&text).map_err(|error| refuse(problems, table.place_of(&RESOURCE), &RESOURCE, error)));
+    let mut list = |key: &Key, read: fn(&str) -> Result<String, address::AddressError>| -> Vec<String> {
+        let texts = table.texts(key).into_iter();
+        texts
+            .filter_map(|(text, place)| read(&text).map_err(|error| refuse(problems, place, key, error)).ok())
+            .collect()
+    };
+    let hosts = list(&HOSTS, address::host);
+    let origins = list(&ORIGINS, address::origin);
+    let data = data(table, around, problems);
+    Some(Gateway {
+        listen: listen?,
+        resource: resource.and_then(Result::ok),
+        profile: profile(table),
+        data_is_named: around.data.is_some() || table.text(&DATA).is_some(),
+        data: data?,
+        hosts,
+        origins,
+        oldest_revision: table
+            .text(&OLDEST_REVISION)
+            .and_then(|text| Revision::parse(&text))
+            .unwrap_or(Revision::V2024_11_05),
+    })
+}
+
+fn listen(table: &RawTable, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
+    let text = table.text(&LISTEN)?;
+    let place = table.place_of(&LISTEN);
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Some(address),
+        Ok(_) => {
+            problems.push(Problem::at(
+                place,
+                format!("`listen` is `{}`, which other machines can reach", quoted(&text)),
+                "the gateway does not speak TLS yet, so API keys would travel in the clear",
+                "listen on `127.0.0.1:8443`; put a proxy that speaks TLS before it if others must reach it",
+            ));
+            None
+        }
+        Err(_) => {
+            problems.push(Problem::at(
+                place,
+                format!("`listen` is `{}`, which is no address", quoted(&text)),
+                "it takes an IP address and a port; names are not looked up",
+                "write it like `listen = \"127.0.0.1:8443\"`",
+            ));
+            None
+        }
+    }
+}
+
+fn data(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Option<PathBuf> {
+    if table.text(&DATA).is_some_and(|text| text.is_empty()) {
+        let (place, fix) = (table.place_of(&DATA), "name a folder, or leave the key out");
+        problems.push(Problem::at(place, "`data` is empty", "it takes a folder", fix));
+        return None;
+    }
+    let named = around.data.clone().or_else(|| table.text(&DATA).map(|text| around.base.join(text)));
+    let data = named.or_else(|| around.default_data.clone());
+    if data.is_none() {
+        problems.push(Problem::nowhere(
+            "no data folder is named",
+            "neither `XDG_DATA_HOME` nor `HOME` is set, so there is no default",
+            "give `--data DIR`, or set `data` in `[gateway]`",
+        ));
+    }
+    data
+}
+
+fn profile(table: &RawTable) -> Profile {
+    match table.text(&PROFILE).as_deref() {
+        Some("sandbox") => Profile::Sandbox,
+        Some("internal") => Profile::Internal,
+        Some("regulated") => Profile::Regulated,
+        _ => Profile::Production,
+    }
+}
+
+/// That the gateway listens on loopback only is checked by [`listen`] for everybody.
+fn anonymous(table: &RawTable, profile: Profile, problems: &mut Vec<Problem>) -> Option<CallerName> {
+    if profile != Profile::Sandbox {
+        problems.push(Problem::at(
+            table.place,
+            "`[anonymous]` stands outside profile `sandbox`",
+            "it lets callers in who show no key; elsewhere everybody is recognised or refused",
+            "remove the table, or set `profile = \"sandbox\"` in `[gateway]` for a test on this machine",
+        ));
+    }
+    let Some(text) = table.text(&ANONYMOUS_CALLER) else {
+        if !table.mentions(&ANONYMOUS_CALLER) {
+            problems.push(Problem::at(
+                table.place,
+                "`[anonymous]` names no caller",
+                "rules and records need a name for whoever comes without a key",
+                format!("add `caller = {}`", ANONYMOUS_CALLER.sort.example()),
+            ));
+        }
+        return None;
+    };
+    let place = table.place_of(&ANONYMOUS_CALLER);
+    let parsed = CallerName::parse(&text).map_err(|_| {
+        problems.push(Problem::at(
+            place,
+            format!("`caller` is `{}`, which is no name for a caller", quoted(&text)),
+            "names stand in rules and records",
+            "use 1 to 128 letters, digits or any of `-_.@:/`",
+        ));
+    });
+    parsed.ok()
+}
+
+fn limits(table: &RawTable) -> Limits {
+    let small = |key| u32::try_from(table.number(key)).unwrap_or(u32::MAX);
+    let size = |key| usize::try_from(table.number(key)).unwrap_or(usize::MAX);
+    let time = |key| table.time(key).unwrap_or(Duration::ZERO);
+    Limits {
+        caller: LimitSettings {
+            calls_per_minute: small(&CALLS_PER_MINUTE),
+            messages_per_minute: small(&MESSAGES_PER_MINUTE),
+            in_flight: small(&IN_FLIGHT),
+            streams: small(&STREAMS),
+        },
+        wire: WireLimits {
+            message_bytes: size(&MESSAGE_BYTES),
+            depth: size(&DEPTH),
+            members: size(&MEMBERS),
+            values: size(&VALUES),
+            string_bytes: size(&STRING_BYTES),
+            ..WireLimits::DEFAULT
+        }
+        .within_ceilings(),
+        timeouts: Timeouts { header: time(&HEADER_DEADLINE), body: time(&BODY_DEADLINE), idle: time(&IDLE) },
+        sessions_per_caller: size(&SESSIONS_PER_CALLER),
+        children_per_caller: size(&CHILDREN_PER_CALLER),
+        session_idle: time(&SESSION_IDLE),
+        connections: size(&CONNECTIONS),
+    }
+}
+
+fn patterns(table: &RawTable, base: &Path) -> Vec<PolicyPattern> {
+    if table.mentions(&POLICY_FILES) {
+        return table.texts(&POLICY_FILES).into_iter().map(|(text, place)| (base.join(text), Some(place))).collect();
+    }
+    vec![(base.join("policies").join("*.cedar"), None)]
+}
+
+/// Adds the problem of an address.
+pub(super) fn refuse(problems: &mut Vec<Problem>, place: Place, key: &Key, error: address::AddressError) {
+    problems.push(Problem::at(place, format!("`{}` {}", key.name, error.what), error.why, error.fix));
+}

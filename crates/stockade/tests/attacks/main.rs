@@ -1,0 +1,78 @@
+//! The attack cases, each through every door, transport and era that can carry it. What a case is about stands in the
+//! `case.md` beside it.
+
+#[cfg(test)]
+mod ground;
+
+#[cfg(test)]
+#[path = "../../../../attacks/PA-01/case.rs"]
+mod pa_01;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-02/case.rs"]
+mod pa_02;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-03/case.rs"]
+mod pa_03;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-04/case.rs"]
+mod pa_04;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-05/case.rs"]
+mod pa_05;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-06/case.rs"]
+mod pa_06;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-07/case.rs"]
+mod pa_07;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-08/case.rs"]
+mod pa_08;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-09/case.rs"]
+mod pa_09;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-10/case.rs"]
+mod pa_10;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-11/case.rs"]
+mod pa_11;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-12/case.rs"]
+mod pa_12;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-13/case.rs"]
+mod pa_13;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-14/case.rs"]
+mod pa_14;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-15/case.rs"]
+mod pa_15;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-16/case.rs"]
+mod pa_16;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-17/case.rs"]
+mod pa_17;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-18/case.rs"]
+mod pa_18;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-19/case.rs"]
+mod pa_19;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-20/case.rs"]
+mod pa_20;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-21/case.rs"]
+mod pa_21;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-22/case.rs"]
+mod pa_22;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-23/case.rs"]
+mod pa_23;
+#[cfg(test)]
+#[path = "../../../../attacks/PA-24/case.rs"]
+mod pa_24;
