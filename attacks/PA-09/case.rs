@@ -1,9 +1,9 @@
 //! PA-09: two clients, the same ids.
 
-use crate::ground::{Attacker, Message, everything, is_long, lanes, on_each};
+use crate::ground::{Attacker, Message, everything, is_long, lanes, on_each_with};
 use serde_json::json;
 use std::time::Duration;
-use testkit::{Call, Tool, Transport, WellBehaved, text};
+use testkit::{Call, Tool, WellBehaved, text};
 
 /// Ids of one round, from 0.
 const IDS: u64 = 1000;
@@ -35,19 +35,16 @@ fn nobody_gets_the_answer_to_another_ones_request() {
     let whoami = |call: &Call| text(call.arguments["who"].as_str().unwrap_or_default());
     let server = || WellBehaved::files().tool(Tool::new("whoami", whoami)).delays(Duration::from_millis(4));
     let config = || everything().tool("files", "whoami", "effect", json!("read"));
-    on_each(lanes(), server, config, |scene| {
+    on_each_with(&["alice"], lanes(), server, config, |scene| {
         let calls = usize::try_from(rounds * IDS).unwrap();
-        // A wrapped server has one client by nature; its requests share one pipe all the same.
-        let alice = (scene.lane().door == Transport::Http).then(|| Attacker::of(&scene.stage, "alice"));
-        let (alice, bob) = (alice.as_ref(), &scene.bob);
+        let callers = [("bob", &scene.bob)].into_iter().chain(scene.others.iter().map(|alice| ("alice", alice)));
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..rounds).for_each(|number| round(bob, "bob", number)));
-            if let Some(alice) = alice {
-                scope.spawn(|| (0..rounds).for_each(|number| round(alice, "alice", number)));
+            for (name, client) in callers {
+                scope.spawn(move || (0..rounds).for_each(|number| round(client, name, number)));
             }
         });
-        let handshake = usize::from(!scene.is_modern());
-        scene.count(calls + alice.map_or(0, |_| calls + handshake));
-        assert_eq!(scene.stage.recorder().calls("whoami").len(), calls * (1 + usize::from(alice.is_some())));
+        let calls = calls * (1 + scene.others.len());
+        scene.count(calls);
+        assert_eq!(scene.stage.recorder().calls("whoami").len(), calls);
     });
 }

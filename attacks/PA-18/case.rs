@@ -1,6 +1,6 @@
 //! PA-18: clients that send next to nothing.
 
-use crate::ground::{Scene, is_long, on, readers_only};
+use crate::ground::{Scene, is_long, on_each, readers_only};
 use serde_json::json;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ fn p99(sorted: &[Duration]) -> Duration {
 
 fn slow_clients_are_put_out(era: Era) {
     let lane = Lane { door: Transport::Http, upstream: Transport::Http, era };
-    on(lane, WellBehaved::files(), readers_only(), |scene| {
+    on_each([lane], WellBehaved::files, readers_only, |scene| {
         let (count, pause) = if is_long() { (LONG, Duration::from_secs(10)) } else { (SHORT, Duration::from_secs(2)) };
         let baseline = if is_long() { good_calls(scene, SAMPLE) } else { Vec::new() };
         let whole = scene.call().outgoing().to_bytes();

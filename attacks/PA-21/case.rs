@@ -1,6 +1,6 @@
 //! PA-21: answers for somebody else.
 
-use crate::ground::{Attacker, LONG, everything, http_lanes, lanes, on_each};
+use crate::ground::{LONG, everything, http_lanes, lanes, on_each, on_each_with};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -85,10 +85,10 @@ fn another_ones_request_is_not_completed_on_this_ones_stream() {
         let (slow, liar) = (slow.clone(), liar.clone());
         WellBehaved::files().tool(Tool::scripted("slow", slow)).tool(Tool::scripted("lie", liar))
     };
-    on_each(http_lanes(), server, everything, |scene| {
+    on_each_with(&["alice"], http_lanes(), server, everything, |scene| {
         *looking.lock().unwrap() = None;
-        let alice = Attacker::of(&scene.stage, "alice");
-        scene.count(1 + usize::from(!scene.is_modern()));
+        let alice = &scene.others[0];
+        scene.count(1);
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| alice.send(&alice.prepare_call("slow", json!({}))).text());
             assert!(wait_until(LONG, || looking.lock().unwrap().is_some()), "alice's request reaches the server");

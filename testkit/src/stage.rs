@@ -81,8 +81,10 @@ impl Stage {
     pub fn open(binary: impl AsRef<Path>, lane: Lane, script: impl Script, config: Config) -> Self {
         let upstream = Upstream::over(lane.upstream, script);
         let config = if config.has_permits() { config } else { config.permit(Permit::everything_on(SERVER)) };
+        // `wrap` takes the command from its own arguments; rules and settings need the server's table all the same.
+        let config = config.server(SERVER, upstream.entry());
         let door = match lane.door {
-            Transport::Http => Door::Gateway(Box::new(Gateway::start(binary, config.server(SERVER, upstream.entry())))),
+            Transport::Http => Door::Gateway(Box::new(Gateway::start(binary, config))),
             Transport::Stdio => {
                 let folder = TempFolder::new();
                 let file = folder.write("stockade.toml", config.to_toml());

@@ -144,7 +144,7 @@ impl<'place> Bench<'place> {
         let data = self.folder.join(format!("gateway-{revision}"));
         let gateway = peers::Gateway::start(binary, &data, SERVER, reference.url())
             .map_err(|cause| ConformanceError::Peer { cause })?;
-        self.suite(revision, "gateway", &format!("{}/mcp/{SERVER}", gateway.url()))
+        self.suite(revision, "gateway", &format!("{}/{SERVER}", gateway.url()))
     }
 
     fn reference(&self) -> Result<peers::Reference, ConformanceError> {

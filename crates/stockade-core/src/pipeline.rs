@@ -158,6 +158,7 @@ impl Road {
         loop {
             match flight.next(self.clock()).await? {
                 Arrived::Reply(reply) => return Ok(reply),
+                Arrived::Streaming => outlet.stream(),
                 Arrived::Pause(retry) => outlet.pause(retry).await,
                 Arrived::Message { frame, server, ask } => {
                     let acknowledges = frame.method() == Some(Method::NotificationsSubscriptionsAcknowledged);

@@ -376,6 +376,8 @@ pub enum Incoming {
         /// Under which id the client will be asked.
         ask: Option<AskId>,
     },
+    /// The upstream answers with a stream of events, whether or not anything comes before the answer.
+    Streaming,
     /// The upstream has closed its stream and will go on later (MCP 2025-11-25, SSE polling).
     Pause {
         /// After how long the client may come back.
@@ -415,6 +417,8 @@ pub trait Upstreams: Send + Sync {
 pub trait Outlet: Send {
     /// Learns of a request before anything is done for it, so that it can be cancelled by its id.
     fn started(&mut self, id: &Id, method: Option<Method>);
+    /// The upstream answers with a stream; a door that can should do the same.
+    fn stream(&mut self) {}
     /// Takes one message for the client.
     fn send(&mut self, message: Released) -> PortFuture<'_, ()>;
     /// The upstream pauses the stream; the client may come back for the rest.

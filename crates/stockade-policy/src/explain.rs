@@ -4,7 +4,7 @@
 //! Must never: reach a caller. It names rules that the caller may not know of.
 
 use crate::facts::Facts;
-use crate::policy::CedarPolicy;
+use crate::policy::{CedarPolicy, NO_RULE};
 use crate::rule::{Rule, RuleKind};
 use crate::source::Place;
 use stockade_core::ports::{Question, Ruling};
@@ -47,8 +47,8 @@ impl CedarPolicy {
         let ruling = self.judge(&facts);
         let (Ruling::Allow { rules } | Ruling::Ask { rules, .. } | Ruling::Deny { rules, .. }) = &ruling;
         let decided = distinct(self.rules().filter(|rule| rules.contains(&rule.id)));
-        let near_misses = match ruling {
-            Ruling::Deny { .. } if decided.is_empty() => self.near_misses(question),
+        let near_misses = match &ruling {
+            Ruling::Deny { reason, .. } if reason == NO_RULE => self.near_misses(question),
             _ => Vec::new(),
         };
         Explanation { ruling, decided, near_misses }

@@ -6,9 +6,9 @@
 //! under "every" otherwise.
 
 use crate::facts::Facts;
-use crate::rule::{Rule, Servers};
+use crate::rule::Rule;
 use cedar_policy::{PolicyId, PolicySet};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use stockade_core::ports::Action;
 
 /// Places under which one rule is filed for one action; a rule that names more is filed under "every" instead.
@@ -43,18 +43,18 @@ impl Index {
     /// Files a rule under its number, which Cedar then reports.
     pub(crate) fn file(&mut self, number: usize, rule: &Rule) -> Result<(), IndexError> {
         let policy = rule.policy.new_id(PolicyId::new(number.to_string()));
-        let (callers, servers) = (rule.scope.callers.names(), servers(&rule.scope.servers));
-        let places = |names: &Option<Vec<&str>>| names.as_ref().map_or(1, Vec::len);
+        let (callers, servers) = (rule.scope.callers.names(), rule.scope.servers.names());
+        let places = |names: &Option<BTreeSet<&str>>| names.as_ref().map_or(1, BTreeSet::len);
         let callers = callers.filter(|names| names.len().saturating_mul(places(&servers)) <= PLACES_LIMIT);
         let servers = servers.filter(|names| names.len().saturating_mul(places(&callers)) <= PLACES_LIMIT);
         for action in Action::ALL.into_iter().filter(|action| rule.scope.actions.contains(*action)) {
             let by_caller = self.actions.entry(action).or_default();
-            for caller in each(callers.as_deref()) {
+            for caller in each(callers.as_ref()) {
                 let by_server = match caller {
                     Some(name) => by_caller.named.entry(name.to_owned()).or_default(),
                     None => &mut by_caller.every,
                 };
-                for server in each(servers.as_deref()) {
+                for server in each(servers.as_ref()) {
                     let set = match server {
                         Some(name) => by_server.named.entry(name.to_owned()).or_default(),
                         None => &mut by_server.every,
@@ -79,20 +79,8 @@ impl Index {
     }
 }
 
-fn servers(servers: &Servers) -> Option<Vec<&str>> {
-    match servers {
-        Servers::Every => None,
-        Servers::Some(names) => {
-            let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
-            names.sort_unstable();
-            names.dedup();
-            Some(names)
-        }
-    }
-}
-
 /// The names, or once nothing.
-fn each<'n>(names: Option<&'n [&'n str]>) -> impl Iterator<Item = Option<&'n str>> {
+fn each<'n>(names: Option<&'n BTreeSet<&'n str>>) -> impl Iterator<Item = Option<&'n str>> {
     let every = names.is_none().then_some(None);
     names.into_iter().flatten().map(|name| Some(*name)).chain(every)
 }

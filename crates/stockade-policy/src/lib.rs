@@ -8,6 +8,7 @@
 
 mod address;
 mod cache;
+mod clause;
 pub mod explain;
 mod facts;
 mod file;

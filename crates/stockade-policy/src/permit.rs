@@ -4,6 +4,7 @@
 //! Must never: paste a name into the text of a policy. Policies are built in Cedar's JSON form, in which a name is a
 //! value and cannot end a string, start a wildcard or add a clause (attack: a tool named `x" || true || "`).
 
+use crate::clause;
 use crate::glob::Glob;
 use crate::problem::PolicyProblem;
 use crate::rule::{Actions, Callers, Read, Rule, RuleKind, Scope, Servers};
@@ -182,19 +183,19 @@ impl<'p> Part<'p> {
         let mut clauses = Vec::new();
         let one_caller = match self.who {
             Who::Kind(kind) => {
-                clauses.push(equals(attribute("principal", "kind"), entity(name::KIND, kind.as_str())));
+                clauses.push(clause::of_kind(kind));
                 None
             }
             Who::Patterns([one]) if one.glob().literal().is_some() => one.glob().literal(),
             Who::Patterns(patterns) => {
-                clauses.push(any_of(patterns.iter().map(caller_clause)));
+                clauses.push(clause::callers(patterns));
                 None
             }
         };
         if one_server.is_none() {
-            clauses.extend(names_clause("server", self.servers.iter().map(ServerPattern::glob)));
+            clauses.extend(clause::names("server", self.servers.iter().map(ServerPattern::glob)));
         }
-        clauses.extend(self.names.and_then(|names| names_clause("name", names.iter())));
+        clauses.extend(self.names.and_then(|names| clause::names("name", names.iter())));
         let resource = match one_server {
             Some(server) => {
                 json!({ "op": "is", "entity_type": self.object, "in": { "entity": entity_json(name::SERVER, server) } })
@@ -233,7 +234,7 @@ fn everything_on(server: &ServerName, place: &Place) -> Result<Rule, PolicyProbl
         "resource": { "op": "in", "entity": entity_json(name::SERVER, server.as_str()) },
         "conditions": [{
             "kind": "when",
-            "body": equals(attribute("principal", "kind"), entity(name::KIND, CallerKind::LocalUser.as_str())),
+            "body": clause::of_kind(CallerKind::LocalUser),
         }],
     });
     let scope = Scope {
@@ -249,70 +250,4 @@ fn build(id: &str, place: &Place, scope: Scope, policy: Value) -> Result<Rule, P
         PolicyProblem::new(place.clone(), format!("internal: no policy can be made of this: {error}"), "report this")
     })?;
     Ok(Rule { id: id.to_owned(), place: place.clone(), kind: RuleKind::Permit, scope, policy })
-}
-
-/// A name means whoever has it; a glob only those who were recognised, so that `*` never lets strangers in.
-fn caller_clause(pattern: &CallerPattern) -> Value {
-    let glob = pattern.glob();
-    if let Some(one) = glob.literal() {
-        return equals(json!({ "Var": "principal" }), entity(name::CALLER, one));
-    }
-    let recognised = json!({ "!=": {
-        "left": attribute("principal", "kind"),
-        "right": entity(name::KIND, CallerKind::Anonymous.as_str()),
-    } });
-    if glob.is_everything() {
-        return recognised;
-    }
-    json!({ "&&": { "left": recognised, "right": like(attribute("principal", "name"), glob) } })
-}
-
-/// What the attribute of the resource must be; nothing if it may be anything.
-fn names_clause<'g>(attribute_name: &str, globs: impl Iterator<Item = &'g Glob> + Clone) -> Option<Value> {
-    if globs.clone().any(Glob::is_everything) {
-        return None;
-    }
-    let literals: Vec<&str> = globs.clone().filter_map(Glob::literal).collect();
-    let set: Vec<Value> = literals.iter().map(|text| json!({ "Value": text })).collect();
-    let among = match set.as_slice() {
-        [] => None,
-        [one] => Some(equals(attribute("resource", attribute_name), one.clone())),
-        _ => Some(json!({ "contains": { "left": { "Set": set }, "right": attribute("resource", attribute_name) } })),
-    };
-    let globs = globs.filter(|glob| glob.literal().is_none());
-    Some(any_of(among.into_iter().chain(globs.map(|glob| like(attribute("resource", attribute_name), glob)))))
-}
-
-/// False for no clauses: absence denies.
-fn any_of(clauses: impl Iterator<Item = Value>) -> Value {
-    let mut level: Vec<Value> = clauses.collect();
-    // As a balanced tree, so that a long list does not become a deep expression.
-    while level.len() > 1 {
-        let mut pairs = level.into_iter();
-        let mut next = Vec::with_capacity(pairs.len().div_ceil(2));
-        while let Some(left) = pairs.next() {
-            next.push(match pairs.next() {
-                Some(right) => json!({ "||": { "left": left, "right": right } }),
-                None => left,
-            });
-        }
-        level = next;
-    }
-    level.pop().unwrap_or_else(|| json!({ "Value": false }))
-}
-
-fn equals(left: Value, right: Value) -> Value {
-    json!({ "==": { "left": left, "right": right } })
-}
-
-fn like(left: Value, glob: &Glob) -> Value {
-    json!({ "like": { "left": left, "pattern": glob.pattern() } })
-}
-
-fn attribute(of: &str, attribute_name: &str) -> Value {
-    json!({ ".": { "left": { "Var": of }, "attr": attribute_name } })
-}
-
-fn entity(type_name: &str, id: &str) -> Value {
-    json!({ "Value": { "__entity": entity_json(type_name, id) } })
 }

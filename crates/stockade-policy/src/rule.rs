@@ -6,6 +6,7 @@ use crate::problem::PolicyProblem;
 use crate::schema::{ID_SEPARATOR, name};
 use crate::source::{CallerPattern, Place};
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PrincipalConstraint, ResourceConstraint};
+use std::collections::BTreeSet;
 use stockade_core::ports::Action;
 use stockade_core::words::{Caller, CallerKind};
 
@@ -95,10 +96,10 @@ impl Callers {
     }
 
     /// The names to file the rule under; nothing if it must be looked at for every caller.
-    pub(crate) fn names(&self) -> Option<Vec<&str>> {
+    pub(crate) fn names(&self) -> Option<BTreeSet<&str>> {
         match self {
             Self::Every | Self::Kind(_) => None,
-            Self::Named(name) => Some(vec![name]),
+            Self::Named(name) => Some(BTreeSet::from([name.as_str()])),
             Self::Matching(patterns) => patterns.iter().map(|pattern| pattern.glob().literal()).collect(),
         }
     }
@@ -124,6 +125,14 @@ impl Servers {
         match self {
             Self::Every => true,
             Self::Some(servers) => servers.iter().any(|known| known == server),
+        }
+    }
+
+    /// The names to file the rule under; nothing if it must be looked at for every server.
+    pub(crate) fn names(&self) -> Option<BTreeSet<&str>> {
+        match self {
+            Self::Every => None,
+            Self::Some(servers) => Some(servers.iter().map(String::as_str).collect()),
         }
     }
 }

@@ -3,25 +3,41 @@
 //! Lookups go to a copy in memory, which follows the database within [`FRESH`]: what a command beside us revokes ends within
 //! that time, what it adds works at once.
 
-use crate::data_folder::DataFolder;
+use crate::data_folder::{DataFolder, draft_of, private};
 use crate::key_ring::{KeyRing, OsEntropy};
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use stockade_core::ports::{Entropy, Identities, IdentityError, Timestamp};
 use stockade_core::words::{Caller, CallerKind, CallerName, Secret};
+use zeroize::Zeroizing;
 
 /// How old the copy in memory may be.
 const FRESH: Duration = Duration::from_millis(200);
 /// How often an unknown key may make us look at the database ahead of time.
 const EARLY_LOOK: Duration = Duration::from_millis(20);
+/// The longest that a write waits for another process's.
+const BUSY: Duration = Duration::from_secs(5);
 /// The schema that this version reads and writes.
 const SCHEMA: i64 = 1;
+/// Makes it.
+const MAKE: &str = "PRAGMA synchronous = FULL;
+    BEGIN IMMEDIATE;
+    CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY, caller TEXT NOT NULL, digest BLOB NOT NULL,
+        created INTEGER NOT NULL, expires INTEGER, revoked INTEGER
+    ) STRICT;
+    PRAGMA user_version = 1;
+    COMMIT;";
+/// What ids are made of: none begins with a `-`, which a command line would take for an option.
+const ID_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+const ID_CHARACTERS: usize = 8;
 
 /// Why API keys cannot be used. No text holds a key.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +51,17 @@ pub enum ApiKeysError {
         #[source]
         cause: rusqlite::Error,
     },
+    /// The database's file cannot be made.
+    #[error("could not make the key database; check that the data folder is writable and the disk is not full")]
+    Folder {
+        /// What the operating system said.
+        #[source]
+        cause: std::io::Error,
+    },
     /// The database is damaged.
-    #[error("the key database is damaged ({report}); restore `state.db` from a backup, or move it away and make new keys")]
+    #[error(
+        "the key database is damaged ({report}); restore `state.db` from a backup, or move it away and make new keys"
+    )]
     Damaged {
         /// What SQLite found.
         report: String,
@@ -124,34 +149,24 @@ impl ApiKeys {
     /// When the database is damaged, newer, or cannot be opened. A damaged one is never taken for an empty one.
     pub fn open(folder: &DataFolder, keys: &KeyRing) -> Result<Self, ApiKeysError> {
         let path = folder.database();
-        // SQLite makes files by the process's mask, so the file is made before, for us alone.
-        let _ = crate::data_folder::private().write(true).create_new(true).open(&path);
-        let database = Connection::open(&path).map_err(failed("open"))?;
-        database.busy_timeout(Duration::from_secs(5)).map_err(failed("open"))?;
+        if !path.try_exists().map_err(|cause| ApiKeysError::Folder { cause })? {
+            make_database(&path)?;
+        }
+        let database = open_existing(&path)?;
         let report: String =
             database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed("check"))?;
         if report != "ok" {
             return Err(ApiKeysError::Damaged { report });
         }
-        let found: i64 =
-            database.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed("check"))?;
+        let found: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed("check"))?;
         match found {
-            0 => database
-                .execute_batch(
-                    "PRAGMA journal_mode = WAL;
-                     PRAGMA synchronous = FULL;
-                     BEGIN IMMEDIATE;
-                     CREATE TABLE IF NOT EXISTS api_keys (
-                         id TEXT PRIMARY KEY, caller TEXT NOT NULL, digest BLOB NOT NULL,
-                         created INTEGER NOT NULL, expires INTEGER, revoked INTEGER
-                     ) STRICT;
-                     PRAGMA user_version = 1;
-                     COMMIT;",
-                )
-                .map_err(failed("make"))?,
-            SCHEMA => database.execute_batch("PRAGMA synchronous = FULL").map_err(failed("open"))?,
+            SCHEMA => {}
+            // A database that is there was made as a whole: an empty one has lost what it held.
+            0 => return Err(ApiKeysError::Damaged { report: "it is empty".to_owned() }),
             found => return Err(ApiKeysError::Newer { found }),
         }
+        let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+        database.execute_batch(settings).map_err(failed("open"))?;
         let hmac = hmac::Key::new(hmac::HMAC_SHA256, keys.derive(b"api key digest 1").as_slice());
         let all = Self { database: Mutex::new(database), copy: Mutex::default(), hmac };
         all.look(&mut all.lock_copy())?;
@@ -171,11 +186,14 @@ impl ApiKeys {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&self, caller: &CallerName, now: Timestamp) -> Result<(KeyId, Secret), ApiKeysError> {
-        let mut random = [0; 38];
-        OsEntropy.fill(&mut random);
-        let (id, secret) = random.split_at(6);
-        let id = URL_SAFE_NO_PAD.encode(id).replace('_', "-");
-        let text = format!("stk_{id}_{}", URL_SAFE_NO_PAD.encode(secret));
+        let mut id = [0; ID_CHARACTERS];
+        let mut secret = Zeroizing::new([0; 32]);
+        OsEntropy.fill(&mut id);
+        OsEntropy.fill(secret.as_mut_slice());
+        let character = |byte: &u8| ID_ALPHABET.get(usize::from(byte & 31)).map(|letter| char::from(*letter));
+        let id: String = id.iter().filter_map(character).collect();
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.as_slice()));
+        let text = format!("stk_{id}_{}", secret.as_str());
         let digest = hmac::sign(&self.hmac, text.as_bytes());
         self.lock_database()
             .execute(
@@ -256,6 +274,33 @@ impl ApiKeys {
     }
 }
 
+/// Makes an empty database beside `path` and links it into place: a start that is cut off leaves none, and of two starts at
+/// once one wins.
+fn make_database(path: &Path) -> Result<(), ApiKeysError> {
+    let folder = |cause| ApiKeysError::Folder { cause };
+    let beside = draft_of(path);
+    // SQLite makes files by the process's mask, so the file is made before, for us alone.
+    private().write(true).create_new(true).open(&beside).map_err(folder)?;
+    let made = open_existing(&beside).and_then(|database| {
+        database.execute_batch(MAKE).map_err(failed("make"))?;
+        database.close().map_err(|(_, cause)| ApiKeysError::Database { what: "make", cause })
+    });
+    let linked = made.and_then(|()| match std::fs::hard_link(&beside, path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(folder(error)),
+        _ => Ok(()),
+    });
+    let removed = std::fs::remove_file(&beside).map_err(folder);
+    linked.and(removed)
+}
+
+/// Never makes a database; files of SQLite beside it get its mode.
+fn open_existing(path: &Path) -> Result<Connection, ApiKeysError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let database = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
+    database.busy_timeout(BUSY).map_err(failed("open"))?;
+    Ok(database)
+}
+
 /// Changes when another connection has changed the database (SQLite `PRAGMA data_version`).
 fn data_version(database: &Connection) -> rusqlite::Result<i64> {
     database.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
@@ -263,8 +308,8 @@ fn data_version(database: &Connection) -> rusqlite::Result<i64> {
 
 /// The id in a key's text. For a text that is no key it is one that no key has, so that both cost the same.
 fn id_of(text: &str) -> &str {
-    let id = text.strip_prefix("stk_").and_then(|rest| rest.get(..8).filter(|_| rest.get(8..9) == Some("_")));
-    id.unwrap_or("")
+    let id = text.strip_prefix("stk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
+    id.filter(|id| id.len() == ID_CHARACTERS).unwrap_or_default()
 }
 
 impl Identities for ApiKeys {
@@ -272,10 +317,9 @@ impl Identities for ApiKeys {
         let unreadable = |error: ApiKeysError| IdentityError::Unreadable { reason: error.to_string() };
         let text = key.expose();
         let mut copy = self.lock_copy();
-        let age = copy.looked.map(|looked| looked.elapsed());
-        if age.is_none_or(|age| age > FRESH) {
-            self.look_if_changed(&mut copy).map_err(unreadable)?;
-        } else if !copy.keys.contains_key(id_of(text)) && age.is_some_and(|age| age > EARLY_LOOK) {
+        // A key that is not known may have been made a moment ago; but strangers must not make us look all the time.
+        let patience = if copy.keys.contains_key(id_of(text)) { FRESH } else { EARLY_LOOK };
+        if copy.looked.is_none_or(|looked| looked.elapsed() > patience) {
             self.look_if_changed(&mut copy).map_err(unreadable)?;
         }
         // A digest of nothing is compared where there is no such key, so that the work is the same.

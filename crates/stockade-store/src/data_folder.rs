@@ -1,10 +1,12 @@
 //! The data folder: made private, kept private, used by one process at a time.
 
+use crate::key_ring::OsEntropy;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use stockade_core::ports::Entropy;
 
 /// What the `format` file says.
 const FORMAT: &str = "stockade data folder, format 1\n";
@@ -32,6 +34,17 @@ pub enum DataFolderError {
         owner: u32,
         /// Who we are.
         us: u32,
+    },
+    /// Others could have put something in it, or could do so.
+    #[error(
+        "others can write to `{}` (mode {mode:o}); look whether everything in it is yours, then `chmod 700` it, or choose another folder with --data",
+        .path.display()
+    )]
+    OpenToOthers {
+        /// The folder.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
     },
     /// It is a link or no folder at all.
     #[error("`{}` is not a folder; choose another one with --data", .path.display())]
@@ -65,8 +78,8 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder if it is missing and takes it for this process. Folders get mode 0700, files 0600; what is ours and
-    /// was more open than that is tightened.
+    /// Makes the folder if it is missing and takes it for this process. Folders get mode 0700, files 0600; a folder that
+    /// others could read is closed to them. One that others can write is refused and left as it is: it may be `/tmp`.
     ///
     /// # Errors
     /// When it is not ours alone, is in use, or has an unknown format.
@@ -102,11 +115,8 @@ impl DataFolder {
         if !facts.is_dir() {
             return Err(DataFolderError::NotAFolder { path });
         }
-        let us = rustix::process::geteuid().as_raw();
-        if facts.uid() != us {
-            return Err(DataFolderError::NotOurs { path, owner: facts.uid(), us });
-        }
         let mut tightened = tighten(&path, &facts)?;
+        check_format(&path)?;
         for name in ["keys", "audit"] {
             let inner = path.join(name);
             match fs::DirBuilder::new().mode(0o700).create(&inner) {
@@ -121,7 +131,6 @@ impl DataFolder {
                 Err(error) => return Err(failed("make", &inner, error)),
             }
         }
-        check_format(&path)?;
         Ok(Self { path, _lock: None, tightened })
     }
 
@@ -152,8 +161,16 @@ impl DataFolder {
     }
 }
 
+/// Closes a folder of ours to those who could read it.
 fn tighten(path: &Path, facts: &fs::Metadata) -> Result<bool, DataFolderError> {
-    if facts.mode() & 0o077 == 0 {
+    let (us, mode) = (rustix::process::geteuid().as_raw(), facts.mode() & 0o7777);
+    if facts.uid() != us {
+        return Err(DataFolderError::NotOurs { path: path.to_owned(), owner: facts.uid(), us });
+    }
+    if mode & 0o022 != 0 {
+        return Err(DataFolderError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    if mode & 0o077 == 0 {
         return Ok(false);
     }
     let private = fs::Permissions::from_mode(0o700);
@@ -186,6 +203,13 @@ pub(crate) fn private() -> OpenOptions {
     let mode = (Mode::RUSR | Mode::WUSR).bits();
     options.mode(mode).custom_flags(flags);
     options
+}
+
+/// A name beside `path` that nobody else uses, for a file that is linked into its place once it is whole.
+pub(crate) fn draft_of(path: &Path) -> PathBuf {
+    let mut random = [0; 8];
+    OsEntropy.fill(&mut random);
+    path.with_extension(format!("{:016x}.new", u64::from_le_bytes(random)))
 }
 
 fn failed(what: &'static str, path: &Path, cause: io::Error) -> DataFolderError {

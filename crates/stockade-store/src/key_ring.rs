@@ -3,7 +3,7 @@
 //! The root is 32 random bytes in `keys/root.key`, mode 0600. Purposes get keys of their own by HKDF-SHA-256 (RFC 5869), so
 //! that none can stand for another. Sealing is AES-256-GCM-SIV (RFC 8452), which a repeated nonce does not break.
 
-use crate::data_folder::{DataFolder, private};
+use crate::data_folder::{DataFolder, draft_of, private};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
@@ -28,13 +28,17 @@ pub enum KeyRingError {
         cause: io::Error,
     },
     /// It is not 32 random bytes.
-    #[error("the root key is {what}; restore it from a backup, or move the data folder away to start anew with new API keys")]
+    #[error(
+        "the root key is {what}; restore it from a backup, or move the data folder away to start anew with new API keys"
+    )]
     Weak {
         /// What it is.
         what: &'static str,
     },
     /// Others could read it, so others may know it.
-    #[error("the root key can be read by others (mode {mode:o}); make new keys in a new data folder, or set mode 600 if nobody had access")]
+    #[error(
+        "the root key can be read by others (mode {mode:o}); make new keys in a new data folder, or set mode 600 if nobody had access"
+    )]
     Open {
         /// Its mode.
         mode: u32,
@@ -87,8 +91,8 @@ impl KeyRing {
                 OsEntropy.fill(&mut bytes);
                 // Written beside and linked into place: a start that is cut off leaves no half key, and of two starts at
                 // once one wins.
-                let beside = path.with_extension(format!("{}.new", std::process::id()));
-                let file = private().write(true).create(true).truncate(true).open(&beside);
+                let beside = draft_of(&path);
+                let file = private().write(true).create_new(true).open(&beside);
                 let written = file.and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()));
                 let linked = written.and_then(|()| fs::hard_link(&beside, &path));
                 let _ = fs::remove_file(&beside);

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 ///
 /// # Errors
 /// When the signals cannot be watched.
-pub fn watch_signals() -> std::io::Result<watch::Receiver<bool>> {
+pub(crate) fn watch_signals() -> std::io::Result<watch::Receiver<bool>> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hang_up = signal(SignalKind::hangup())?;

@@ -3,17 +3,29 @@
 //! Each function takes raw bytes, never refuses an input and never needs a socket or the clock. The fuzz targets and
 //! the replay test call the same functions; [`TARGETS`] is the list of them.
 
+mod config;
+mod cursor;
 mod http1;
+mod reader;
 mod sse;
 
+pub use config::fuzz_config;
+pub use cursor::fuzz_cursor;
 pub use http1::fuzz_http1;
+pub use reader::fuzz_reader;
 pub use sse::fuzz_sse;
 
 /// A function that panics when an input breaks a promise.
 pub type Property = fn(&[u8]);
 
 /// Every target: the name of its corpus folder, and its function.
-pub const TARGETS: &[(&str, Property)] = &[("http1", fuzz_http1), ("sse", fuzz_sse)];
+pub const TARGETS: &[(&str, Property)] = &[
+    ("config", fuzz_config),
+    ("cursor", fuzz_cursor),
+    ("http1", fuzz_http1),
+    ("reader", fuzz_reader),
+    ("sse", fuzz_sse),
+];
 
 /// Takes the first byte of an input as the size of the pieces that the rest is cut into; 0 means not at all.
 fn pieces(data: &[u8]) -> (usize, &[u8]) {

@@ -158,6 +158,11 @@ impl HttpClient {
         answer
     }
 
+    /// Closes the connections that were kept for later requests.
+    pub fn close_kept(&self) {
+        self.kept.lock().expect("connections").clear();
+    }
+
     /// The session id that the server gave.
     #[must_use]
     pub fn session(&self) -> Option<String> {

@@ -143,6 +143,7 @@ pub struct Reply {
 /// What comes back.
 pub(crate) enum Arrived {
     Message { frame: Frame, server: ServerName, ask: Option<crate::ports::AskId> },
+    Streaming,
     Pause(Option<std::time::Duration>),
     Reply(Reply),
 }
@@ -228,6 +229,7 @@ impl Flight {
         let incoming = within(clock, self.deadline, self.exchange.next()).await?;
         Ok(match incoming {
             Incoming::Message { frame, server, ask } => Arrived::Message { frame, server, ask },
+            Incoming::Streaming => Arrived::Streaming,
             Incoming::Pause { retry } => Arrived::Pause(retry),
             Incoming::Answer { frame, session } => Arrived::Reply(Reply { frame, session }),
         })

@@ -6,7 +6,7 @@
 
 use super::forward::Reply;
 use super::inspect::Inspected;
-use crate::mcp::{Frame, Id};
+use crate::mcp::{Frame, Id, Revision};
 use crate::record::Outcome;
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
@@ -69,6 +69,7 @@ impl Released {
 /// # Errors
 /// When the outcome cannot be written.
 pub async fn release(ticket: &mut Ticket, inspected: Inspected<Reply>) -> Result<Released, Refused> {
+    let status = status_of(&inspected.inner.frame, ticket);
     let session = inspected.session();
     let Inspected { inner, edits } = inspected;
     let outcome = if inner.frame.error().is_some() { Outcome::UpstreamError } else { Outcome::Delivered };
@@ -78,7 +79,19 @@ pub async fn release(ticket: &mut Ticket, inspected: Inspected<Reply>) -> Result
         .close(outcome, None)
         .await
         .map_err(|error| Refused::by("release", Refusal::Unavailable, error.to_string()))?;
-    Ok(Released { bytes, status: 200, retry_after: None, session, ticket: ticket.id(), cancels: None })
+    Ok(Released { bytes, status, retry_after: None, session, ticket: ticket.id(), cancels: None })
+}
+
+/// The HTTP status of an answer: in the modern era some errors of the protocol have one of their own (MCP 2026-07-28
+/// Streamable HTTP); everything else is 200.
+fn status_of(frame: &Frame, ticket: &mut Ticket) -> u16 {
+    let is_modern = ticket.facts().revision == Some(Revision::V2026_07_28.as_str());
+    let code = frame.error().and_then(|error| error.get("code")).and_then(crate::wire::Value::as_i64);
+    match code {
+        Some(-32022..=-32020) if is_modern => 400,
+        Some(-32601) if is_modern => 404,
+        _ => 200,
+    }
 }
 
 /// Lets a message go that comes before the answer, or outside of any request.

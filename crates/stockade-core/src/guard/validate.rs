@@ -171,7 +171,9 @@ fn revision_of(
         Some((_, Some(revision))) => Some(revision),
         Some((text, None)) => {
             let reason = format!("MCP-Protocol-Version `{}` is no known revision", Untrusted::new(text).for_log());
-            let said = Refusal::UnsupportedVersion { requested: None, supported: Revision::ALL.to_vec() };
+            // Who speaks without sessions is told of what is spoken without them.
+            let supported = if in_meta.is_some() { vec![MODERN] } else { Revision::ALL.to_vec() };
+            let said = Refusal::UnsupportedVersion { requested: None, supported };
             return Err(refuse(said, reason));
         }
     };

@@ -69,7 +69,7 @@ impl Live {
     }
 
     fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        if let Some(first) = self.first.take() {
+        if let Some(first) = self.first.take().filter(|first| !first.is_empty()) {
             return Poll::Ready(Some(first));
         }
         if let Some(work) = &mut self.work
@@ -79,8 +79,10 @@ impl Live {
             self.last = Some(released.bytes().clone());
         }
         // What came before the answer goes before it.
-        if let Poll::Ready(Some(message)) = self.messages.poll_recv(context) {
-            return Poll::Ready(Some(message));
+        while let Poll::Ready(Some(message)) = self.messages.poll_recv(context) {
+            if !message.is_empty() {
+                return Poll::Ready(Some(message));
+            }
         }
         if self.work.is_some() { Poll::Pending } else { Poll::Ready(self.last.take()) }
     }

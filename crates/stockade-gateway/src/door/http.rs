@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stockade_core::guard::{Credential, Released, Seen};
@@ -35,6 +36,8 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 const DOOR: &str = "http";
+/// The rule of refusals by the strict framing.
+const FRAMING: &str = "http-framing";
 const MODERN: &str = "2026-07-28";
 /// Messages before the answer that wait for a slow reader.
 const LIVE_MESSAGES: usize = 16;
@@ -115,9 +118,11 @@ impl HttpDoor {
         });
         let io = TokioIo::new(StrictHttp1::new(stream, self.settings.http1, observer));
         let door = Arc::clone(&self);
+        let is_told = Arc::new(AtomicBool::new(false));
+        let telling = Arc::clone(&is_told);
         let service = service_fn(move |request| {
-            let door = Arc::clone(&door);
-            async move { Ok::<_, Infallible>(door.handle(request).await) }
+            let (door, is_told) = (Arc::clone(&door), Arc::clone(&telling));
+            async move { Ok::<_, Infallible>(door.handle(request, &is_told).await) }
         });
         let serving = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -135,16 +140,25 @@ impl HttpDoor {
         if let Err(error) = served {
             debug!(%peer, %error, "connection ended");
         }
-        if let Ok(violation) = violations.try_recv() {
-            let refused = Refused::by("http-framing", Refusal::BadFraming, violation.to_string());
+        if let Ok(violation) = violations.try_recv()
+            && !is_told.load(Ordering::Acquire)
+        {
+            let refused = Refused::by(FRAMING, Refusal::BadFraming, violation.to_string());
             self.road.turn_away(DOOR, &refused).await;
         }
     }
 
-    async fn handle(&self, request: Request<Incoming>) -> Response<DoorBody> {
+    /// `is_told` becomes true once a violation of the framing, which breaks off a body, is on record as the refusal of the
+    /// request whose body it was.
+    async fn handle(&self, request: Request<Incoming>, is_told: &AtomicBool) -> Response<DoorBody> {
         let answer = match self.route(request).await {
             Ok(response) => response,
-            Err(refused) => respond(&self.road.turn_away(DOOR, &refused).await),
+            Err(refused) => {
+                if refused.rule == FRAMING {
+                    is_told.store(true, Ordering::Release);
+                }
+                respond(&self.road.turn_away(DOOR, &refused).await)
+            }
         };
         let mut answer = answer;
         harden(answer.headers_mut());
@@ -211,7 +225,10 @@ impl HttpDoor {
         match Limited::new(body, limit).collect().await {
             Ok(collected) => Ok(collected.to_bytes()),
             Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
-            Err(error) => Err(Refused::by("door", Refusal::BadFraming, format!("the body broke off: {error}"))),
+            Err(error) => Err(match violation_of(error.as_ref()) {
+                Some(violation) => Refused::by(FRAMING, Refusal::BadFraming, violation.to_string()),
+                None => Refused::by("door", Refusal::BadFraming, format!("the body broke off: {error}")),
+            }),
         }
     }
 
@@ -338,6 +355,19 @@ impl HttpDoor {
     }
 }
 
+/// The violation of the framing that broke off a body, if it was one.
+fn violation_of(error: &(dyn std::error::Error + 'static)) -> Option<Violation> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(violation) = inner.and_then(|inner| inner.downcast_ref::<Violation>()) {
+            return Some(*violation);
+        }
+        next = error.source();
+    }
+    None
+}
+
 /// Resolves once the door is to close, or nobody is left to say so.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
@@ -379,6 +409,11 @@ struct LiveOutlet(mpsc::Sender<Bytes>);
 impl Outlet for LiveOutlet {
     fn started(&mut self, _: &Id, _: Option<Method>) {}
 
+    fn stream(&mut self) {
+        // An empty message begins the stream and is not written to it.
+        let _ = self.0.try_send(Bytes::new());
+    }
+
     fn send(&mut self, message: Released) -> PortFuture<'_, ()> {
         Box::pin(async move { drop(self.0.send(message.bytes().clone()).await) })
     }
@@ -403,7 +438,7 @@ struct SessionOutlet {
 }
 
 impl SessionOutlet {
-    fn stream(&mut self) -> u64 {
+    fn own_stream(&mut self) -> u64 {
         let mut shared = lock(&self.shared);
         *shared.stream.get_or_insert_with(|| {
             let stream = self.session.streams.begin();
@@ -427,14 +462,18 @@ impl Outlet for SessionOutlet {
         lock(&self.shared).id = Some(id);
     }
 
+    fn stream(&mut self) {
+        self.own_stream();
+    }
+
     fn send(&mut self, message: Released) -> PortFuture<'_, ()> {
-        let stream = self.stream();
+        let stream = self.own_stream();
         self.session.streams.push(stream, message.bytes().clone(), None);
         Box::pin(std::future::ready(()))
     }
 
     fn pause(&mut self, retry: Option<Duration>) -> PortFuture<'_, ()> {
-        let stream = self.stream();
+        let stream = self.own_stream();
         self.session.streams.pause(stream, retry);
         Box::pin(std::future::ready(()))
     }

@@ -5,6 +5,7 @@
 //! Must never: write anything to the output but released messages, one a line; keep a line that is over the limit.
 
 use crate::hub::Hub;
+use crate::room::make_room;
 use crate::session::lock;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{AbortHandle, Abortable};
@@ -91,6 +92,7 @@ impl Connection {
                 }
             }
             while work.try_join_next().is_some() {}
+            make_room(&mut buffer, 1, limit);
             match input.read_buf(&mut buffer).await {
                 Ok(1..) => {}
                 // What is left without a line end is a line too.

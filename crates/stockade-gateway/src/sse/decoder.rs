@@ -1,6 +1,8 @@
 //! Bytes in any pieces → events, by the event-stream rules of the WHATWG HTML standard (§9.2.6, "Interpreting an
 //! event stream"), with limits and strict UTF-8.
 
+use crate::room::capacity_for;
+
 /// Limits of one stream. Exceeding one ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SseLimits {
@@ -136,6 +138,11 @@ impl Decoder {
                 return Err(SseDecodeError::LineTooLong { limit_bytes: self.limits.line_limit_bytes });
             }
             let Some((end, after)) = after.split_first() else {
+                let wanted = self.line.len().saturating_add(part.len());
+                if wanted > self.line.capacity() {
+                    let capacity = capacity_for(wanted, self.limits.line_limit_bytes);
+                    self.line.reserve_exact(capacity.saturating_sub(self.line.len()));
+                }
                 self.line.extend_from_slice(part);
                 *input = after;
                 return Ok(None);

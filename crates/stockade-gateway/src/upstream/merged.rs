@@ -27,6 +27,11 @@ use stockade_core::ports::{Exchange, UpstreamError};
 
 pub(super) use owners::Owners;
 
+/// See `cursor::reopen`.
+pub(crate) fn reopen_cursor(plain: &[u8]) -> Option<bool> {
+    cursor::reopen(plain)
+}
+
 /// Begins the exchange for a request that is not for one server alone. Nothing for a request that is: its server is the
 /// one in reach. `opening` is the session that the request opens, if it opens one.
 ///

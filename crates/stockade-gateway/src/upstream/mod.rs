@@ -13,4 +13,5 @@ mod servers;
 mod stdio;
 
 pub(crate) use link::Link;
+pub(crate) use merged::reopen_cursor;
 pub use servers::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};

@@ -10,6 +10,7 @@
 use super::calls::{Belongs, Calls, Waiting};
 use super::link::{Link, Owner};
 use super::probe::{Probed, discover_request, read_discovery};
+use crate::room::make_room;
 use crate::session::lock;
 use bytes::{Bytes, BytesMut};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -400,6 +401,7 @@ impl Reader {
             if searched > self.limits.message_bytes {
                 return UpstreamError::TooLarge { limit: self.limits.message_bytes };
             }
+            make_room(&mut buffer, 1, self.limits.message_bytes);
             match stdout.read_buf(&mut buffer).await {
                 Ok(0) => return UpstreamError::Gone { reason: "the process has closed its output".to_owned() },
                 Ok(_) => {}

@@ -85,7 +85,7 @@ fn a_star_means_all_but_never_an_anonymous_caller() {
 fn several_callers_and_servers_in_one_permit_are_a_product() {
     let policy = loaded(&of_permits(vec![
         permit("alice,ci-*,me", "files,db-*", ["get,put_*", "", ""], &[]),
-        permit("bob,carol", "files,db", ["get", "", ""], &[]),
+        permit("bob,carol,bob", "files,db,files", ["get,get", "", ""], &[]),
     ]));
     check(
         &policy,

@@ -42,15 +42,9 @@ pub(super) struct Around {
 /// A pattern for policy files, with its place in the file; none for the default pattern.
 pub(super) type PolicyPattern = (PathBuf, Option<Place>);
 
-/// A checked configuration whose policy files are still patterns.
-#[derive(Debug)]
-pub(super) struct Checked {
-    pub(super) config: Config,
-    pub(super) patterns: Vec<PolicyPattern>,
-}
-
-/// Checks everything. The value is there exactly if `problems` did not grow.
-pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem>) -> Option<Checked> {
+/// Checks everything but the policy files, which are still patterns ([`policy_patterns`]). The value is there exactly if
+/// `problems` did not grow.
+pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem>) -> Option<Config> {
     let before = problems.len();
     let nothing = RawTable::empty();
     let root = &raw.root;
@@ -63,11 +57,10 @@ pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem
     let servers = servers(root, &around.base, problems);
     let source = around.called.as_deref().unwrap_or("configuration");
     let permits = permits(root, &servers, source, problems);
-    let patterns = patterns(root.one(&POLICY).unwrap_or(&nothing), &around.base);
     let gateway = gateway.filter(|_| problems.len() == before)?;
     let base = around.base.clone();
     let servers = servers.servers;
-    let config = Config {
+    Some(Config {
         file: around.file.clone(),
         base,
         gateway,
@@ -76,8 +69,7 @@ pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem
         servers,
         permits,
         policy_files: Vec::new(),
-    };
-    Some(Checked { config, patterns })
+    })
 }
 
 fn gateway(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Option<Gateway> {
@@ -223,11 +215,14 @@ fn limits(table: &RawTable) -> Limits {
     }
 }
 
-fn patterns(table: &RawTable, base: &Path) -> Vec<PolicyPattern> {
-    if table.mentions(&POLICY_FILES) {
-        return table.texts(&POLICY_FILES).into_iter().map(|(text, place)| (base.join(text), Some(place))).collect();
+/// The patterns for policy files; the default one has no place.
+pub(super) fn policy_patterns(raw: &RawConfig, base: &Path) -> Vec<PolicyPattern> {
+    match raw.root.one(&POLICY).filter(|table| table.mentions(&POLICY_FILES)) {
+        Some(table) => {
+            table.texts(&POLICY_FILES).into_iter().map(|(text, place)| (base.join(text), Some(place))).collect()
+        }
+        None => vec![(base.join("policies").join("*.cedar"), None)],
     }
-    vec![(base.join("policies").join("*.cedar"), None)]
 }
 
 /// Adds the problem of an address.

@@ -3,7 +3,7 @@
 //! Must never: read more than [`CONFIG_BYTES`]; search a working directory for a configuration, because its servers' commands
 //! would run.
 
-use super::check::{Around, Checked, PolicyPattern, check};
+use super::check::{Around, PolicyPattern, check, policy_patterns};
 use super::checked::Config;
 use super::place::Place;
 use super::problem::{ConfigErrors, Problem, quoted};
@@ -84,11 +84,10 @@ fn load_into(options: &LoadOptions, called: Option<&str>, problems: &mut Vec<Pro
     let around =
         Around { file, called: called.map(str::to_owned), base, data, default_data: options.default_data.clone() };
     let raw = RawConfig::read(&text, problems);
-    let readable = problems.is_empty();
-    // Even after problems: all of them are wanted. An unreadable file alone would make empty tables look like mistakes.
-    let checked = check(&raw, &around, problems).filter(|_| readable)?;
-    let Checked { mut config, patterns } = checked;
-    config.policy_files = policy_files(&patterns, problems);
+    // Each step goes on after problems of the one before: all of them are wanted.
+    let checked = check(&raw, &around, problems);
+    let policy_files = policy_files(&policy_patterns(&raw, &around.base), problems);
+    let config = Config { policy_files, ..checked? };
     let values = effective(&raw, &config, options, called);
     Some(Loaded { config, values })
 }
@@ -104,18 +103,9 @@ pub fn parse_for_fuzz(text: &str) -> Result<Config, ConfigErrors> {
     let raw = RawConfig::read(text, &mut problems);
     let checked = check(&raw, &around, &mut problems);
     match (ConfigErrors::of(None, problems), checked) {
-        (None, Some(checked)) => Ok(checked.config),
+        (None, Some(config)) => Ok(config),
         (Some(errors), _) => Err(errors),
         (None, None) => Err(ConfigErrors::unexplained()),
-    }
-}
-
-impl ConfigErrors {
-    /// A check that gave nothing and no reason. An error denies, whoever made it.
-    fn unexplained() -> Self {
-        let (why, fix) = ("this is a mistake of Stockade", "report it with the configuration");
-        let problem = Problem::nowhere("the check ended without a result", why, fix);
-        Self::of(None, vec![problem]).unwrap_or_else(Self::unexplained)
     }
 }
 

@@ -51,6 +51,13 @@ impl ConfigErrors {
         (!problems.is_empty()).then(|| Self { file: file.map(quoted), problems, untold })
     }
 
+    /// For a check that gave nothing and no reason. What cannot be explained is refused.
+    pub(super) fn unexplained() -> Self {
+        let (why, fix) = ("this is a mistake of Stockade", "report it with the configuration");
+        let problem = Problem::nowhere("the check ended without a result", why, fix);
+        Self { file: None, problems: vec![problem], untold: 0 }
+    }
+
     /// The problems, at most [`PROBLEMS_LIMIT`].
     #[must_use]
     pub fn problems(&self) -> &[Problem] {

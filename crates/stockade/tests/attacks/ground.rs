@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use testkit::{
     Answer, AuditRecord, Caller, Canaries, Config, Gateway, HttpClient, Invariants, Lane, Outgoing, Permit, RawHttp,
-    Stage, StdioClient, Subject, Transport, WellBehaved, check_invariants, wait_until,
+    Received, Stage, StdioClient, Subject, Transport, WellBehaved, check_invariants, wait_until,
 };
 
 /// The program under attack.
@@ -41,6 +41,16 @@ pub(crate) fn stdio_lanes() -> Vec<Lane> {
     Lane::all().into_iter().filter(|lane| lane.door == Transport::Stdio).collect()
 }
 
+/// Those through the HTTP door in the stateless era.
+pub(crate) fn modern_http_lanes() -> Vec<Lane> {
+    http_lanes().into_iter().filter(|lane| lane.era.is_modern()).collect()
+}
+
+/// Those through the HTTP door in the era of sessions.
+pub(crate) fn legacy_http_lanes() -> Vec<Lane> {
+    http_lanes().into_iter().filter(|lane| !lane.era.is_modern()).collect()
+}
+
 /// The configuration of most cases: everybody may read, nobody may write or delete.
 pub(crate) fn readers_only() -> Config {
     only_tools(&["read_file", "list_dir"])
@@ -57,7 +67,7 @@ pub(crate) fn everything() -> Config {
 }
 
 /// Limits out of the way of cases that are not about them.
-fn roomy(config: Config) -> Config {
+pub(crate) fn roomy(config: Config) -> Config {
     let budget = json!(1_000_000);
     config.limit("calls_per_minute", budget.clone()).limit("messages_per_minute", budget)
 }
@@ -75,6 +85,12 @@ pub(crate) const INVALID_REQUEST: Words = Words { status: 400, code: -32600, tex
 pub(crate) const INVALID_PARAMS: Words = Words { status: 400, code: -32602, text: "Invalid request format" };
 pub(crate) const TOO_LARGE: Words = Words { status: 413, code: -32600, text: "Message too large" };
 pub(crate) const UNSUPPORTED_MEDIA: Words = Words { status: 415, code: -32600, text: "Unsupported media type" };
+pub(crate) const HEADER_MISMATCH: Words = Words { status: 400, code: -32020, text: "Header mismatch" };
+pub(crate) const UNSUPPORTED_VERSION: Words = Words { status: 400, code: -32022, text: "Unsupported protocol version" };
+pub(crate) const UNIDENTIFIED: Words = Words { status: 401, code: -32600, text: "Authentication required" };
+pub(crate) const NO_SESSION: Words = Words { status: 404, code: -32600, text: "Session not found" };
+pub(crate) const SESSION_MISSING: Words = Words { status: 400, code: -32600, text: "Session required" };
+pub(crate) const RATE_LIMITED: Words = Words { status: 429, code: 1002, text: "Rate limit exceeded" };
 pub(crate) const DENIED: Words = Words { status: 200, code: 1001, text: "Permission denied" };
 pub(crate) const TIMED_OUT: Words = Words { status: 200, code: 1004, text: "Timeout" };
 pub(crate) const WITHHELD: Words = Words { status: 200, code: 1005, text: "Result withheld" };
@@ -107,6 +123,25 @@ impl Message {
         assert_eq!(self.text().matches(piece).count(), 1, "{piece:?} in {}", self.text());
         let bent = self.text().replace(piece, by);
         self.with(bent)
+    }
+
+    /// The right message with other members.
+    pub(crate) fn edit(self, change: impl FnOnce(&mut Value)) -> Self {
+        let mut message: Value = serde_json::from_slice(&self.bytes).expect("JSON so far");
+        change(&mut message);
+        self.with(message.to_string())
+    }
+
+    /// Sets a header, in place of all of that name. Nothing over stdio.
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
+        self.outgoing = self.outgoing.map(|outgoing| outgoing.header(name, value));
+        self
+    }
+
+    /// Takes a header away. Nothing over stdio.
+    pub(crate) fn without_header(mut self, name: &str) -> Self {
+        self.outgoing = self.outgoing.map(|outgoing| outgoing.without(name));
+        self
     }
 
     /// The HTTP request, where there is one, with the bytes as they are now.
@@ -160,6 +195,12 @@ impl Attacker {
     /// A correct call.
     pub(crate) fn prepare_call(&self, tool: &str, arguments: Value) -> Message {
         self.prepare("tools/call", json!({ "name": tool, "arguments": arguments }))
+    }
+
+    /// A correct request over HTTP that carries no message (`GET`, `DELETE`).
+    pub(crate) fn prepare_bodiless(&self, http_method: &str) -> Message {
+        let outgoing = self.http().prepare_bodiless(http_method);
+        Message { bytes: Vec::new(), id: Value::Null, outgoing: Some(outgoing) }
     }
 
     /// Sends a message and waits for its answer, whatever id that has: nothing else may be under way.
@@ -256,6 +297,8 @@ pub(crate) struct Scene {
     pub(crate) stage: Stage,
     /// The attacker.
     pub(crate) bob: Attacker,
+    /// Who else is there, each with a connection, a session and a server process of their own.
+    pub(crate) others: Vec<Attacker>,
     pub(crate) canaries: Canaries,
     requests: Cell<usize>,
     evidence: RefCell<Vec<Evidence>>,
@@ -269,29 +312,69 @@ pub(crate) fn on_each(
     config: impl Fn() -> Config,
     case: impl Fn(&Scene),
 ) {
+    on_each_with(&[], lanes, server, config, case);
+}
+
+/// As [`on_each`], with further callers on the HTTP lanes; a wrapped server has one client by nature.
+#[track_caller]
+pub(crate) fn on_each_with(
+    others: &[&str],
+    lanes: impl IntoIterator<Item = Lane>,
+    server: impl Fn() -> WellBehaved,
+    config: impl Fn() -> Config,
+    case: impl Fn(&Scene),
+) {
     for lane in lanes {
-        on(lane, server(), config(), &case);
+        let others = if lane.door == Transport::Http { others } else { &[] };
+        on(lane, others, server(), config(), &case);
     }
 }
 
 /// Runs a case on one lane.
 #[track_caller]
-pub(crate) fn on(lane: Lane, server: WellBehaved, config: Config, case: impl FnOnce(&Scene)) {
+fn on(lane: Lane, others: &[&str], server: WellBehaved, config: Config, case: impl FnOnce(&Scene)) {
     println!("on {lane:?}");
     let stage = Stage::open(STOCKADE, lane, server, config);
-    let bob = Attacker::of(&stage, "bob");
-    let handshakes = usize::from(!lane.era.is_modern());
+    let mut requests = 0;
+    let mut arrive = |caller: &str| {
+        let client = Attacker::of(&stage, caller);
+        assert_eq!(benign_call(&client).text(), "read_file benign");
+        requests += 1 + usize::from(!lane.era.is_modern());
+        client
+    };
+    let bob = arrive("bob");
+    let others: Vec<_> = others.iter().map(|caller| arrive(caller)).collect();
+    wait_for_streams(&stage, 1 + others.len());
     let canaries = Canaries::new(u64::from(std::process::id()));
-    let scene = Scene { stage, bob, canaries, requests: Cell::new(handshakes + 1), evidence: RefCell::new(Vec::new()) };
-    let benign = || scene.bob.call("read_file", json!({ "path": "benign" }));
-    assert_eq!(benign().text(), "read_file benign");
+    let requests = Cell::new(requests);
+    let scene = Scene { stage, bob, others, canaries, requests, evidence: RefCell::new(Vec::new()) };
     let subject = scene.stage.subject(&scene.bob);
-    let before = Invariants::before(&*subject, benign);
+    let before = Invariants::before(&*subject, || benign_call(&scene.bob));
     scene.stage.recorder().clear();
     case(&scene);
     scene.check_evidence(&*subject);
+    for client in scene.others.iter().chain([&scene.bob]) {
+        if let Attacker::Http(client) = client {
+            client.close_kept();
+        }
+    }
     let expected = before.canaries(&scene.canaries).requests(scene.requests.get());
     check_invariants(&*subject, &expected);
+}
+
+#[track_caller]
+fn benign_call(client: &Attacker) -> Answer {
+    client.call("read_file", json!({ "path": "benign" }))
+}
+
+/// In each legacy session over HTTP the gateway opens a stream for what the server says by itself; it comes when it comes,
+/// and must not fall into the case.
+fn wait_for_streams(stage: &Stage, sessions: usize) {
+    if stage.lane.upstream == Transport::Http && !stage.lane.era.is_modern() {
+        let is_stream = |message: &Received| message.http.as_ref().is_some_and(|http| http.method == "GET");
+        let opened = || stage.recorder().messages().iter().filter(|message| is_stream(message)).count() >= sessions;
+        assert!(wait_until(LONG, opened), "the gateway listens to the server in each session");
+    }
 }
 
 impl Scene {
@@ -403,9 +486,14 @@ impl Scene {
             value.as_object().map(|object| object.keys().cloned().collect()).unwrap_or_default()
         };
         let error = &response["error"];
+        let data: &[&str] = match words.code {
+            1002 => &["record", "retryAfterMs"],
+            -32022 => &["record", "supported", "requested"],
+            _ => &["record"],
+        };
         let ticket = error["data"]["record"].as_str().unwrap_or_default();
         assert_eq!(members(error), ["code", "message", "data"], "{answer}");
-        assert_eq!(members(&error["data"]), ["record"], "{answer}");
+        assert_eq!(members(&error["data"]), data, "{answer}");
         assert_eq!((&error["code"], &error["message"]), (&json!(words.code), &json!(words.text)), "{answer}");
         match response.get("id") {
             None => assert_eq!(members(response), ["jsonrpc", "error"], "{answer}"),

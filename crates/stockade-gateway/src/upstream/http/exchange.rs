@@ -152,6 +152,9 @@ impl Work {
         };
         let answer = match reply {
             Reply::Events(events) => {
+                if !matches!(self.method, Method::Initialize | Method::SubscriptionsListen) {
+                    self.hand(Incoming::Streaming).await?;
+                }
                 let answer = self.follow(stream.insert(events)).await;
                 // Nothing more is read of a stream that broke the rules, and the upstream still works for it.
                 if matches!(answer, Err(UpstreamError::PeerBroke { .. } | UpstreamError::TooLarge { .. }))

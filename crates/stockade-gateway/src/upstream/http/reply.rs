@@ -3,6 +3,7 @@
 //! Source: MCP "Streamable HTTP", "Sending Messages to the Server"; attack cases PA-16 to PA-18, PA-21.
 
 use super::events::EventStream;
+use crate::room::make_room;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, Response, StatusCode};
@@ -97,8 +98,11 @@ async fn read_body(mut body: Incoming, limit: usize) -> Result<Bytes, UpstreamEr
             first = data;
         } else {
             if joined.is_empty() {
-                joined.extend_from_slice(&std::mem::take(&mut first));
+                let first = std::mem::take(&mut first);
+                make_room(&mut joined, first.len(), limit);
+                joined.extend_from_slice(&first);
             }
+            make_room(&mut joined, data.len(), limit);
             joined.extend_from_slice(&data);
         }
     }

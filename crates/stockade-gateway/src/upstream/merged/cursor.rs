@@ -105,6 +105,27 @@ fn take_text<'p>(rest: &mut &'p [u8]) -> Option<&'p str> {
     std::str::from_utf8(text).ok()
 }
 
+/// For the fuzz harness: opens `plain` as if it had come sealed, and says whether what it opens to comes back from a seal as
+/// the same.
+pub(super) fn reopen(plain: &[u8]) -> Option<bool> {
+    struct Unsealed(Vec<u8>);
+    impl Seals for Unsealed {
+        fn seal(&self, _: &[u8], plain: &[u8]) -> String {
+            plain.iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+        fn open(&self, _: &[u8], sealed: &str) -> Option<Vec<u8>> {
+            let digits = |at| sealed.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+            if sealed.is_empty() { Some(self.0.clone()) } else { (0..sealed.len()).step_by(2).map(digits).collect() }
+        }
+    }
+    let caller = CallerName::parse("fuzz").ok()?;
+    let binding = Binding { caller: &caller, method: Method::ToolsList, now: Moment(Duration::ZERO) };
+    let seals = Unsealed(plain.to_vec());
+    let cursor = binding.open(&seals, "")?;
+    let again = binding.open(&seals, &binding.seal(&seals, &cursor));
+    Some(again == Some(cursor))
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -172,7 +172,9 @@ async fn acknowledged(mut exchange: Box<dyn Exchange>) -> Result<(Box<dyn Exchan
             let code = frame.error().and_then(|error| error.get("code")).and_then(Value::as_i64);
             Err(ShareError::Declined { code })
         }
-        Incoming::Message { .. } | Incoming::Answer { .. } | Incoming::Pause { .. } => Err(ShareError::Unacknowledged),
+        Incoming::Message { .. } | Incoming::Answer { .. } | Incoming::Pause { .. } | Incoming::Streaming => {
+            Err(ShareError::Unacknowledged)
+        }
     }
 }
 
@@ -226,7 +228,7 @@ impl Exchange for Listening {
                         }
                         debug!(%server, "a message that is not this server's to send was dropped");
                     }
-                    Ok(Incoming::Pause { .. }) => self.steps.push(step(stream)),
+                    Ok(Incoming::Pause { .. } | Incoming::Streaming) => self.steps.push(step(stream)),
                     Ok(Incoming::Answer { frame, .. }) => self.is_ended_well |= frame.result().is_some(),
                     Err(error) => debug!(server = %stream.server, reason = %error, "stream ended"),
                 }

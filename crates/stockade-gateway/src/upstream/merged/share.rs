@@ -215,7 +215,7 @@ async fn drive(mut exchange: Box<dyn Exchange>, meanwhile: &Meanwhile) -> Result
         match exchange.next().await.map_err(ShareError::upstream)? {
             Incoming::Answer { frame, .. } => return Ok(frame),
             // The link goes on by itself; the client has an answer of ours to wait for, not this one.
-            Incoming::Pause { .. } => {}
+            Incoming::Pause { .. } | Incoming::Streaming => {}
             Incoming::Message { frame, server, ask } => match (meanwhile, ask) {
                 // Progress of several servers under the one token of the client's would run back and forth.
                 (Meanwhile::PassOn(_), None) if frame.method() == Some(Method::NotificationsProgress) => {}
