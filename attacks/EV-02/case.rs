@@ -46,23 +46,23 @@ fn a_name_that_differs_from_the_body_is_refused_whichever_of_them_is_allowed() {
 #[test]
 fn the_merged_route_compares_the_names_that_it_gives() {
     on_each(modern_http_lanes(), server, config, |scene| {
-        let key = scene.gateway().key_for("carol");
-        let carol = HttpClient::unopened(scene.gateway().url(), Some(&key), Era::Modern);
-        let call = |tool: &str| carol.prepare_call(tool, json!({ "path": "a" }));
-        assert_eq!(carol.send(call("files__read_file")).text(), "read_file a");
+        let key = scene.gateway().key_for("bob");
+        let client = HttpClient::unopened(scene.gateway().url(), Some(&key), Era::Modern);
+        let call = |tool: &str| client.prepare_call(tool, json!({ "path": "a" }));
+        assert_eq!(client.send(call("files__read_file")).text(), "read_file a");
         scene.stage.recorder().clear();
         for (tool, header) in [
             ("files__delete_file", "files__read_file"),
             ("files__read_file", "read_file"),
             ("files__read_file", "files__delete_file"),
         ] {
-            let answer = carol.send(call(tool).header("Mcp-Name", header));
+            let answer = client.send(call(tool).header("Mcp-Name", header));
             answer.assert_error(-32020, "Header mismatch");
             assert_eq!(answer.status(), 400);
         }
         scene.stage.recorder().assert_nothing();
         scene.count(4);
-        assert_eq!(carol.call("files__read_file", json!({ "path": "b" })).text(), "read_file b");
+        assert_eq!(client.call("files__read_file", json!({ "path": "b" })).text(), "read_file b");
         scene.count(1);
     });
 }

@@ -39,5 +39,6 @@ fn a_modern_request_with_somebodys_session_is_its_own_callers_and_stateless() {
         assert!(wait_until(LONG, told), "{:#?}", scene.stage.audit());
         assert_eq!(alice.call("read_file", json!({ "path": "mine" })).text(), "read_file mine");
         scene.count(1);
+        assert_eq!(alice.send(alice.prepare_bodiless("DELETE")).status(), 200);
     });
 }

@@ -36,7 +36,7 @@ fn a_transfer_coding_that_is_not_exactly_chunked_is_cut_off() {
             scene.assert_cut_off(request(scene, coding, &body), 400, "a control or non-ASCII byte in a value");
         }
         for (coding, reason) in [
-            (&b"\r\n chunked"[..], "malformed header field"),
+            (&b"\r\n chunked"[..], "the transfer coding is not exactly chunked"),
             (b"x\r\n\tchunked", "the transfer coding is not exactly chunked"),
             (b"chunked\r\n\tchunked", "a folded line"),
         ] {

@@ -106,7 +106,7 @@ impl Road {
         let mut ticket = self.ticket(seen.door, "request");
         let arrival = match read(&mut ticket, bytes, seen, &self.settings.wire) {
             Ok(arrival) => arrival,
-            Err((refused, id)) => return self.refuse(&mut ticket, &refused, id.as_ref()).await,
+            Err(unread) => return self.refuse(&mut ticket, &unread.0, unread.1.as_ref()).await,
         };
         let id = arrival.id().cloned();
         if let Some(id) = &id {
@@ -138,10 +138,24 @@ impl Road {
             let cancels = send(recorded, self).await?;
             return Ok(release_nothing(ticket, cancels));
         }
-        let recorded = record(ticket, admitted, ports.catalogue.as_ref(), now).await?;
+        let recorded = record(ticket, admitted, self, now).await?;
         let (mut flight, outbound) = forward(recorded, self).await?;
         let reply = self.answer(ticket, &mut flight, &outbound, outlet).await?;
-        let inspected: Inspected<_> = inspect(ticket, &outbound, reply, self)?;
+        let opened = reply.session().cloned();
+        let released = self.hand_over(ticket, &outbound, reply).await;
+        if let (Some(session), Err(_)) = (opened, &released) {
+            ports.sessions.forget(&session);
+        }
+        released
+    }
+
+    async fn hand_over(
+        &self,
+        ticket: &mut Ticket,
+        outbound: &Outbound,
+        reply: crate::guard::Reply,
+    ) -> Result<Released, Refused> {
+        let inspected: Inspected<_> = inspect(ticket, outbound, reply, self)?;
         release(ticket, inspected).await
     }
 
@@ -178,7 +192,7 @@ impl Road {
                         let _ = self.event(&from, "server-message-dropped", method.as_deref(), reason).await;
                         continue;
                     }
-                    match self.from_server(ticket, frame, &from).await {
+                    match self.take_from_server(ticket, frame, &from).await {
                         Carried::Pass(released) => {
                             is_acknowledged |= acknowledges;
                             outlet.send(released).await;
@@ -199,13 +213,13 @@ impl Road {
     pub async fn carry_from_server(&self, frame: Frame, from: &FromServer<'_>) -> Carried {
         let mut ticket = self.ticket("upstream", "server-message");
         self.name_caller(&mut ticket, from);
-        let carried = self.from_server(&mut ticket, frame, from).await;
+        let carried = self.take_from_server(&mut ticket, frame, from).await;
         // What passes and what is dropped is told by events of its own where it matters; this ticket only led the way.
         ticket.forgo();
         carried
     }
 
-    async fn from_server(&self, ticket: &mut Ticket, frame: Frame, from: &FromServer<'_>) -> Carried {
+    async fn take_from_server(&self, ticket: &mut Ticket, frame: Frame, from: &FromServer<'_>) -> Carried {
         let id = frame.id().cloned();
         let method = frame.method_name().map(std::borrow::Cow::into_owned);
         match inspect_interim(ticket, frame, from, self) {

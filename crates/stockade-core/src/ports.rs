@@ -269,6 +269,8 @@ pub trait Sessions: Send + Sync {
     fn find(&self, id: &SessionId, caller: &Caller, route: &Route) -> Result<SessionFacts, SessionError>;
     /// The request of an upstream's that the client of this session was asked under `id` and has not answered yet.
     fn asked(&self, session: &SessionId, id: &Id) -> Option<(ServerName, Method)>;
+    /// Ends a session whose handshake was refused after the upstream had answered it: nobody will learn its id.
+    fn forget(&self, session: &SessionId);
 }
 
 /// Where a message came in, and so what it can reach.

@@ -25,8 +25,8 @@ pub enum Refusal {
     HeaderMismatch,
     /// The revision is not spoken here.
     UnsupportedVersion {
-        /// What was asked for, if it is a revision that exists.
-        requested: Option<Revision>,
+        /// What was asked for, in the caller's own words, which the protocol wants back: made harmless and cut.
+        requested: String,
         /// What is spoken.
         supported: Vec<Revision>,
     },
@@ -134,9 +134,8 @@ impl Refusal {
             }
             Self::UnsupportedVersion { requested, supported } => {
                 let supported: Vec<_> = supported.iter().map(|revision| format!("\"{revision}\"")).collect();
-                let requested = requested.map_or("unknown", Revision::as_str);
-                let text = format!(",\"supported\":[{}],\"requested\":\"{requested}\"", supported.join(","));
-                out.extend_from_slice(text.as_bytes());
+                out.extend_from_slice(format!(",\"supported\":[{}],\"requested\":", supported.join(",")).as_bytes());
+                push_json_string(&mut out, requested);
             }
             _ => {}
         }

@@ -268,4 +268,10 @@ impl Sessions for SessionTable {
         let asks = lock(&session.asks);
         asks.get(&number).map(|ask| (ask.server.clone(), ask.method))
     }
+
+    fn forget(&self, session: &SessionId) {
+        if let Some(session) = self.remove(session) {
+            tokio::spawn(async move { session.close().await });
+        }
+    }
 }

@@ -50,22 +50,18 @@ impl<'q> Facts<'q> {
             pair("server", text(server.as_str())),
         ];
         context.extend(object_name.map(|name| pair("name", text(name))));
-        let caller_entity =
-            entity(&principal, [pair("name", text(caller.as_str())), pair("kind", is(model.kind(kind)))], None)?;
-        let server_entity = entity(&server_uid, [pair("server", text(server.as_str()))], None)?;
+        let names = [pair("name", text(caller.as_str())), pair("kind", is(model.kind(kind)))];
+        let caller_entity = entity(&principal, names, None)?;
+        let server_attribute = pair("server", text(server.as_str()));
+        // Behind the server of an object no rule can look (`schema::DEREFERENCES`): its id is enough.
         let object_entity = match object_name {
-            None => None,
+            None => entity(&server_uid, [server_attribute], None)?,
             Some(name) => {
-                let attributes = [
-                    pair("server", text(server.as_str())),
-                    pair("name", text(name)),
-                    pair("effect", is(model.effect(effect))),
-                ];
-                Some(entity(&resource, attributes, Some(server_uid))?)
+                let attributes = [server_attribute, pair("name", text(name)), pair("effect", is(model.effect(effect)))];
+                entity(&resource, attributes, Some(server_uid))?
             }
         };
-        let entities = [caller_entity, server_entity].into_iter().chain(object_entity);
-        let entities = Entities::from_entities(entities, None).map_err(|error| wrong(&error))?;
+        let entities = Entities::from_entities([caller_entity, object_entity], None).map_err(|error| wrong(&error))?;
         let context = Context::from_pairs(context).map_err(|error| wrong(&error))?;
         let request = Request::new(principal, model.action(action), resource, context, None);
         Ok((request.map_err(|error| wrong(&error))?, entities))

@@ -11,7 +11,7 @@ use crate::rule::{Read, Rule, RuleKind, Scope, server_of};
 use crate::schema::{ID_SEPARATOR, Model, name};
 use crate::source::{Place, PolicySource};
 use cedar_policy::ffi::DetailedError;
-use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator};
+use cedar_policy::{Effect, EntityUid, Policy, PolicyId, PolicySet, ValidationWarning};
 use std::str::FromStr as _;
 use stockade_core::words::{CallerName, ServerName};
 
@@ -139,7 +139,7 @@ fn validate(source: &PolicySource, rules: &[Rule], model: &Model) -> Vec<PolicyP
             problems.push(PolicyProblem::new(rule.place.clone(), error.to_string(), SYNTAX_FIX));
         }
     }
-    let result = Validator::new(model.schema.clone()).validate(&set, ValidationMode::Strict);
+    let result = model.check(&set);
     let in_place = |id: &PolicyId, error: &DetailedError| {
         let start = Place { source: source.name.clone(), line: 1, column: 1 };
         told(source, rules.iter().find(|rule| rule.policy.id() == id).map_or(&start, Rule::place), error, MODEL_FIX)

@@ -10,7 +10,7 @@ use crate::problem::PolicyProblem;
 use crate::rule::{Actions, Callers, Read, Rule, RuleKind, Scope, Servers};
 use crate::schema::{Model, entity_json, name};
 use crate::source::{CallerPattern, FromServer, PermitRule, Place, ServerPattern, Starter};
-use cedar_policy::{Policy, PolicySet, ValidationMode, Validator};
+use cedar_policy::{Policy, PolicySet};
 use serde_json::{Value, json};
 use stockade_core::ports::Action;
 use stockade_core::words::{CallerKind, ServerName};
@@ -129,10 +129,9 @@ const fn action_of(asked: FromServer) -> Action {
 /// Checks rules made here against the model. What it finds is a fault of ours; that a name mixes scripts is its server's
 /// business, so warnings do not count.
 pub(crate) fn validate(rules: &[Rule], model: &Model) -> Vec<PolicyProblem> {
-    let validator = Validator::new(model.schema.clone());
     let check = |rule: &Rule| {
         let set = PolicySet::from_policies([rule.policy.clone()]).map_err(|error| error.to_string())?;
-        let result = validator.validate(&set, ValidationMode::Strict);
+        let result = model.check(&set);
         result.validation_errors().next().map_or(Ok(()), |error| Err(error.to_string()))
     };
     let problem = |rule: &Rule, error: String| {

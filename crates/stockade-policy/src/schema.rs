@@ -3,7 +3,9 @@
 //! For: one place where our words and Cedar's meet. The model itself is `stockade.cedarschema`.
 //! Must never: name a word that the model does not have; the tests hold both together.
 
-use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{
+    EntityId, EntityTypeName, EntityUid, PolicySet, Schema, ValidationMode, ValidationResult, Validator,
+};
 use serde_json::{Value, json};
 use std::str::FromStr as _;
 use stockade_core::mcp::Revision;
@@ -29,6 +31,10 @@ pub(crate) mod name {
 /// What stands between the server and the name in the id of a tool, resource or prompt. No server name has it in it.
 pub(crate) const ID_SEPARATOR: char = '/';
 
+/// How far a rule may look: at the attributes of the caller and the object of its question, not at those of others.
+/// What is not part of a question is not there when the rule is evaluated, so such a rule would fail, and so deny, always.
+pub(crate) const DEREFERENCES: u32 = 1;
+
 /// An entity in the JSON form of policies.
 pub(crate) fn entity_json(type_name: &str, id: &str) -> Value {
     json!({ "type": type_name, "id": id })
@@ -51,6 +57,7 @@ pub(crate) const fn is_in_model(action: Action, object: Object<'_>) -> bool {
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) schema: Schema,
+    validator: Validator,
     types: Types,
 }
 
@@ -92,7 +99,12 @@ impl Model {
             resource: of(name::RESOURCE)?,
             prompt: of(name::PROMPT)?,
         };
-        Ok(Self { schema, types })
+        Ok(Self { validator: Validator::new(schema.clone()), schema, types })
+    }
+
+    /// Checks policies as strictly as Cedar can.
+    pub(crate) fn check(&self, policies: &PolicySet) -> ValidationResult {
+        self.validator.validate_with_level(policies, ValidationMode::Strict, DEREFERENCES)
     }
 
     pub(crate) fn action(&self, action: Action) -> EntityUid {

@@ -257,8 +257,11 @@ impl ApiKeys {
             })?;
             rows.filter_map(Result::transpose).collect()
         };
-        copy.version = data_version(&database).map_err(failed("read"))?;
+        // The version is asked before the keys, and kept only with them: what changes in between, or cannot be read, is asked
+        // for again, and nobody gets in by an older copy.
+        let version = data_version(&database).map_err(failed("read"))?;
         copy.keys = read().map_err(failed("read"))?;
+        copy.version = version;
         copy.looked = Some(Instant::now());
         Ok(())
     }

@@ -31,10 +31,10 @@ struct Cli {
 #[derive(Debug, Args)]
 struct Global {
     /// The folder for keys, state and the audit log.
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", display_order = 100)]
     data: Option<PathBuf>,
     /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", display_order = 101)]
     config: Option<PathBuf>,
 }
 
@@ -234,7 +234,10 @@ fn block_on(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Complaint::new("the runtime cannot be started").because(error).with(Exit::Internal))?;
-    Ok(runtime.block_on(work))
+    let exit = runtime.block_on(work);
+    // A thread may still wait for standard input, which nobody can interrupt; everything that matters has ended.
+    runtime.shutdown_background();
+    Ok(exit)
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 //!
 //! Proves: the message went to the servers that the policy allowed, once, and what came back answers it.
 //! Refuses when: the upstream cannot be reached, breaks the protocol, or gives no answer before the deadline.
-//! Source: guide "Timeout", requirements R-34; attack cases RX-04, PA-21, EV-10, EV-11.
+//! Source: guide "Timeout", requirements R-34; attack cases RX-04, PA-21.
 
 use super::record::Recorded;
-use super::state;
 use super::validate::{Message, Target};
 use crate::mcp::{Frame, Id, Method, Revision};
 use crate::ports::{Clock, Exchange, Incoming, Moment, Route, UpstreamError};
@@ -87,10 +86,10 @@ impl Outbound {
         &self.parts().1.frame
     }
 
-    /// The `Mcp-Param-*` headers as they came: name in lower case, value still encoded.
+    /// The `Mcp-Param-*` headers as they came: name in lower case, value still encoded. Nothing where the door has no headers.
     #[must_use]
-    pub fn mirrored_params(&self) -> &[(String, String)] {
-        self.parts().1.seen.mirrored.as_ref().map_or(&[], |mirrored| mirrored.params.as_slice())
+    pub fn mirrored_params(&self) -> Option<&[(String, String)]> {
+        self.parts().1.seen.mirrored.as_ref().map(|mirrored| mirrored.params.as_slice())
     }
 
     /// When the answer must be there; nothing for streams that live on.
@@ -123,6 +122,13 @@ impl Outbound {
     }
 }
 
+impl Reply {
+    /// The session that it opens.
+    pub(crate) const fn session(&self) -> Option<&SessionId> {
+        self.session.as_ref()
+    }
+}
+
 pub(super) fn progress_token(frame: &Frame) -> Option<Value<'_>> {
     frame.params().and_then(|params| params.at(&["_meta", "progressToken"]))
 }
@@ -151,12 +157,12 @@ pub(crate) enum Arrived {
 /// Sends a recorded request.
 ///
 /// # Errors
-/// When the upstream cannot be reached in time, or the request carries state that is not its own.
+/// When the upstream cannot be reached in time.
 pub async fn forward(
     recorded: Recorded,
     road: &crate::pipeline::Road,
 ) -> Result<(Flight, std::sync::Arc<Outbound>), Refused> {
-    let mut outbound = prepare(recorded, road)?;
+    let mut outbound = prepare(recorded, road);
     let turn = outbound.recorded.admitted.consented.authorised.validated.seen.turn.take();
     let outbound = std::sync::Arc::new(outbound);
     let deadline = outbound.deadline();
@@ -171,7 +177,7 @@ pub async fn forward(
 /// # Errors
 /// When the upstream cannot be reached.
 pub(crate) async fn send(recorded: Recorded, road: &crate::pipeline::Road) -> Result<Option<Id>, Refused> {
-    let outbound = std::sync::Arc::new(prepare(recorded, road)?);
+    let outbound = std::sync::Arc::new(prepare(recorded, road));
     if outbound.method() == Method::NotificationsCancelled {
         // Cancelling stops our own work, which tells the upstream under the id that it knows.
         return Ok(outbound.frame().params().and_then(|params| params.get("requestId")).and_then(Id::read));
@@ -179,10 +185,10 @@ pub(crate) async fn send(recorded: Recorded, road: &crate::pipeline::Road) -> Re
     within(road.clock(), outbound.deadline(), road.upstreams().send(outbound)).await.map(|()| None)
 }
 
-fn prepare(recorded: Recorded, road: &crate::pipeline::Road) -> Result<Outbound, Refused> {
+fn prepare(mut recorded: Recorded, road: &crate::pipeline::Road) -> Outbound {
     recorded.admitted.stamp(road.clock().moment());
+    let mut edits = std::mem::replace(&mut recorded.unsealed, Edits::new());
     let authorised = &recorded.admitted.consented.authorised;
-    let mut edits = Edits::new();
     let frame = &authorised.validated.frame;
     if let (Some(own), Some(used)) = (authorised.target.name(), authorised.validated.target.name())
         && own != used
@@ -193,8 +199,7 @@ fn prepare(recorded: Recorded, road: &crate::pipeline::Road) -> Result<Outbound,
         }
     }
     strip_reserved_meta(frame, &mut edits);
-    state::unseal(authorised, road, &mut edits)?;
-    Ok(Outbound { recorded, edits })
+    Outbound { recorded, edits }
 }
 
 /// Keys of `_meta` whose prefix is reserved for the specification but which it does not define: a peer could take them for
@@ -264,7 +269,7 @@ fn refused(error: &UpstreamError) -> Refused {
         }
         UpstreamError::TooLarge { .. } => Refusal::Withheld,
         UpstreamError::OtherEra { requested, supported } => {
-            Refusal::UnsupportedVersion { requested: Some(*requested), supported: supported.clone() }
+            Refusal::UnsupportedVersion { requested: requested.to_string(), supported: supported.clone() }
         }
         UpstreamError::HeaderMismatch => Refusal::HeaderMismatch,
         UpstreamError::NotKnown { .. } => Refusal::InvalidParams,

@@ -15,7 +15,7 @@ use crate::record::FindingNote;
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::{Edits, Kind, Value};
-use crate::words::SessionId;
+use crate::words::{SessionId, Untrusted};
 use stockade_inspect::{Screen, TextKind, may_need_screening};
 
 const META_SUBSCRIPTION: &str = "io.modelcontextprotocol/subscriptionId";
@@ -77,7 +77,8 @@ fn answered_revision(outbound: &Outbound, frame: &Frame, road: &Road) -> Result<
     };
     match Revision::parse(&chosen) {
         Some(revision) if revision.era() == Era::Legacy && revision >= road.floor() => Ok(revision),
-        requested => {
+        _ => {
+            let requested = Untrusted::new(chosen.as_ref()).for_log();
             let supported = Revision::ALL.into_iter().filter(|revision| *revision >= road.floor()).collect();
             let said = Refusal::UnsupportedVersion { requested, supported };
             Err(Refused::by("inspect", said, "the server chose a revision that is not allowed here"))
@@ -290,6 +291,8 @@ fn belongs(
             let said = frame.params().and_then(|params| params.get("progressToken")).ok_or("progress without token")?;
             edits.replace(said.span(), own.raw());
         }
+        // It names the request by the server's own id, which the client has never seen.
+        Method::NotificationsCancelled if !modern => return Err("a server took back a request of its own"),
         Method::NotificationsMessage if modern => {
             let asked = outbound.and_then(|outbound| outbound.frame().params());
             asked.and_then(|params| params.at(&["_meta", "io.modelcontextprotocol/logLevel"])).ok_or("log nobody asked for")?;

@@ -103,7 +103,7 @@ pub fn read(
     bytes: Bytes,
     seen: Seen,
     limits: &WireLimits,
-) -> Result<Arrival, (Refused, Option<Id>)> {
+) -> Result<Arrival, Box<(Refused, Option<Id>)>> {
     ticket.facts().door = seen.door;
     if let Route::One(server) = &seen.route {
         ticket.facts().server = Some(server.to_string());
@@ -117,7 +117,7 @@ pub fn read(
                 _ => Refusal::InvalidRequest,
             };
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Err((Refused::by("read", said, format!("{error}{cause}")), error.id().cloned()))
+            Err(Box::new((Refused::by("read", said, format!("{error}{cause}")), error.id().cloned())))
         }
     }
 }

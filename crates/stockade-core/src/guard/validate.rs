@@ -105,7 +105,7 @@ pub fn validate(
     let revision = revision_of(ticket, &frame, &seen, &caller, sessions)?;
     ticket.facts().revision = Some(revision.as_str());
     if revision < floor && frame.method() != Some(Method::Initialize) {
-        let said = Refusal::UnsupportedVersion { requested: Some(revision), supported: supported(floor) };
+        let said = Refusal::UnsupportedVersion { requested: revision.to_string(), supported: supported(floor) };
         return Err(refuse(said, format!("revision {revision} is below the configured floor {floor}")));
     }
     let (message, method) = match frame.envelope() {
@@ -173,7 +173,7 @@ fn revision_of(
             let reason = format!("MCP-Protocol-Version `{}` is no known revision", Untrusted::new(text).for_log());
             // Who speaks without sessions is told of what is spoken without them.
             let supported = if in_meta.is_some() { vec![MODERN] } else { Revision::ALL.to_vec() };
-            let said = Refusal::UnsupportedVersion { requested: None, supported };
+            let said = Refusal::UnsupportedVersion { requested: Untrusted::new(text).for_log(), supported };
             return Err(refuse(said, reason));
         }
     };
@@ -228,7 +228,7 @@ fn modern_revision(
             Err(refuse(Refusal::HeaderMismatch, "MCP-Protocol-Version is missing"))
         }
         (Some(body), _) if body != MODERN.as_str() => {
-            let requested = Revision::parse(body);
+            let requested = Untrusted::new(body).for_log();
             let reason = format!("revision `{}` is not stateless", Untrusted::new(body).for_log());
             Err(refuse(Refusal::UnsupportedVersion { requested, supported: vec![MODERN] }, reason))
         }

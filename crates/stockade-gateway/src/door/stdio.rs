@@ -7,7 +7,7 @@
 use crate::hub::Hub;
 use crate::room::make_room;
 use crate::session::lock;
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::future::{AbortHandle, Abortable};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -24,6 +24,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 const DOOR: &str = "stdio";
+/// Bytes that are read at once; a pipe rarely holds more.
+const READ_BYTES: usize = 64 << 10;
 /// Messages that wait to be written.
 const QUEUE: usize = 64;
 
@@ -83,8 +85,9 @@ impl Connection {
                 self.take(line, work).await;
             }
             searched = buffer.len();
-            if searched > limit + 1 {
-                buffer.clear();
+            if is_too_long || searched > limit + 1 {
+                // What is thrown away needs no more room than a read.
+                buffer = BytesMut::with_capacity(READ_BYTES);
                 searched = 0;
                 if !is_too_long {
                     is_too_long = true;
@@ -93,7 +96,8 @@ impl Connection {
             }
             while work.try_join_next().is_some() {}
             make_room(&mut buffer, 1, limit);
-            match input.read_buf(&mut buffer).await {
+            // Standard input has a buffer of its own, as large as what it is asked for.
+            match input.read_buf(&mut (&mut buffer).limit(READ_BYTES)).await {
                 Ok(1..) => {}
                 // What is left without a line end is a line too.
                 Ok(0) | Err(_) => {

@@ -104,8 +104,9 @@ impl StdioLink {
         let process = self.start().await?;
         let handshake = lock(&self.handshake).clone();
         if let (Some(handshake), false) = (handshake, is_handshake) {
+            // One that starts and does not get as far as a handshake has to wait like one that dies.
+            self.revive(&process, handshake).await.inspect_err(|_| self.count_failure(&process))?;
             info!(server = %self.owner.server, "server restarted");
-            self.revive(&process, handshake).await?;
         }
         *slot = Some(Arc::clone(&process));
         Ok(process)

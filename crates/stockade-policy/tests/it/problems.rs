@@ -47,6 +47,11 @@ fn a_policy_that_could_not_work_is_refused_with_its_line() {
             "the rule can never apply",
         ),
         ("// all\nforbid (principal, action, resource) when { 1 == 2 };", "team.cedar:2:1", "the rule can never apply"),
+        (
+            "forbid (principal, action, resource) when { Stockade::Caller::\"bob\".name == principal.name };",
+            "team.cedar:1:45",
+            "entity literals cannot be dereferenced",
+        ),
         ("permit (principal, action, resource) when { principal.name };", "team.cedar:1:45", "Bool"),
         ("permit (principal, action, resource) when { context.server == \"\u{202E}\" };", "team.cedar:1:63", "BIDI"),
         (

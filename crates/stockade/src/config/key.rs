@@ -40,6 +40,11 @@ impl Key {
             (Default::Time(time), _) => Some(Value::Time(time)),
         }
     }
+
+    /// A right value as TOML: the default if there is one.
+    pub(super) fn example(&self) -> String {
+        self.default_value().map_or_else(|| self.sort.example(), |value| value.to_toml())
+    }
 }
 
 impl Value {

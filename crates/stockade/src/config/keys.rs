@@ -69,13 +69,13 @@ pub(super) static DATA: Key = optional(
 pub(super) static HOSTS: Key = optional(
     "hosts",
     Sort::Texts { example: "[\"mcp.example.com\"]" },
-    "only the address that the gateway listens on, and `localhost`",
-    "Further values of the `Host` header that are accepted: a name, with a port if it is not any port that is meant.",
+    "only `127.0.0.1`, `localhost` and `[::1]` with the gateway's port",
+    "Further values of the `Host` header that are accepted. They are compared whole, with the port if clients send one.",
 );
 pub(super) static ORIGINS: Key = optional(
     "origins",
     Sort::Texts { example: "[\"https://app.example.com\"]" },
-    "only the gateway's own origin",
+    "only `http://` before each of those",
     "Further values of the `Origin` header that are accepted: pages of these sites may use the gateway.",
 );
 pub(super) static OLDEST_REVISION: Key = word(

@@ -244,7 +244,7 @@ impl Reader<'_> {
             place,
             format!("{inside}`{}` in `[{path}]` is {}", key.name, mismatch.found),
             format!("it takes {}", key.sort.describe()),
-            format!("write it like `{} = {}`", key.name, key.sort.example()),
+            format!("write it like `{} = {}`", key.name, key.example()),
         ));
     }
 

@@ -4,6 +4,7 @@
 
 use super::key::{Default, Key, Shape, Table};
 use super::keys::ROOT;
+use super::value::Sort;
 use std::fmt::Write;
 
 const INTRODUCTION: &str = "\
@@ -75,7 +76,10 @@ fn row(page: &mut String, key: &Key) {
         (_, Some(value)) => format!("`{}`", value.to_toml()),
         (_, None) => String::new(),
     };
-    let takes = format!("{}, such as `{}`", key.sort.describe(), key.sort.example());
-    let takes = if matches!(key.sort, super::value::Sort::Choice { .. }) { key.sort.describe() } else { takes };
+    let takes = match key.sort {
+        Sort::Text { example } => format!("text, such as `\"{example}\"`"),
+        Sort::Texts { example } | Sort::Pairs { example } => format!("{}, such as `{example}`", key.sort.describe()),
+        Sort::Choice { .. } | Sort::Count { .. } | Sort::Bytes { .. } | Sort::Time { .. } => key.sort.describe(),
+    };
     let _ = writeln!(page, "| `{}` | {takes} | {default} | {} |", key.name, key.text);
 }

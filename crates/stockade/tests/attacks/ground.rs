@@ -107,6 +107,11 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// A right message over HTTP.
+    pub(crate) fn of(outgoing: Outgoing) -> Self {
+        Self { bytes: outgoing.body.clone(), id: outgoing.id.clone(), outgoing: Some(outgoing) }
+    }
+
     /// The right message as text.
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.bytes).expect("a message that is still text")
@@ -181,10 +186,7 @@ impl Attacker {
     /// A correct request.
     pub(crate) fn prepare(&self, method: &str, params: Value) -> Message {
         match self {
-            Self::Http(client) => {
-                let outgoing = client.prepare(method, params);
-                Message { bytes: outgoing.body.clone(), id: outgoing.id.clone(), outgoing: Some(outgoing) }
-            }
+            Self::Http(client) => Message::of(client.prepare(method, params)),
             Self::Stdio(client) => {
                 let message = client.prepare(method, params);
                 Message { bytes: message.to_string().into(), id: message["id"].clone(), outgoing: None }
@@ -199,8 +201,7 @@ impl Attacker {
 
     /// A correct request over HTTP that carries no message (`GET`, `DELETE`).
     pub(crate) fn prepare_bodiless(&self, http_method: &str) -> Message {
-        let outgoing = self.http().prepare_bodiless(http_method);
-        Message { bytes: Vec::new(), id: Value::Null, outgoing: Some(outgoing) }
+        Message::of(self.http().prepare_bodiless(http_method))
     }
 
     /// Sends a message and waits for its answer, whatever id that has: nothing else may be under way.

@@ -62,13 +62,13 @@ fn wrong_sorts_are_refused_with_an_example() {
     );
     check(
         "[gateway]\nprofile = \"prod\"\n",
-        &[(2, 11, "is `\"prod\"` | it takes one of `\"sandbox\"`", "`profile = \"sandbox\"`")],
+        &[(2, 11, "is `\"prod\"` | it takes one of `\"sandbox\"`", "`profile = \"production\"`")],
     );
-    check("[limits]\ndepth = 129\n", &[(2, 9, "is `129` | it takes a whole number from 1 to 128", "`depth = 1`")]);
-    check("[limits]\ndepth = 0\nin_flight = -1\n", &[(2, 9, "is `0`", "1`"), (3, 13, "is `-1`", "1`")]);
-    check("[limits]\nidle = 75\n", &[(2, 8, "is `75`, which has no unit", "`idle = \"1ms\"`")]);
-    check("[limits]\nidle = \"75\"\n", &[(2, 8, "is `\"75\"`", "\"1ms\"`")]);
-    check("[limits]\nmessage_bytes = \"4 MB\"\n", &[(2, 17, "is `\"4 MB\"`", "\"1 KiB\"`")]);
+    check("[limits]\ndepth = 129\n", &[(2, 9, "is `129` | it takes a whole number from 1 to 128", "`depth = 64`")]);
+    check("[limits]\ndepth = 0\nin_flight = -1\n", &[(2, 9, "is `0`", "64`"), (3, 13, "is `-1`", "64`")]);
+    check("[limits]\nidle = 75\n", &[(2, 8, "is `75`, which has no unit", "`idle = \"75s\"`")]);
+    check("[limits]\nidle = \"75\"\n", &[(2, 8, "is `\"75\"`", "\"75s\"`")]);
+    check("[limits]\nmessage_bytes = \"4 MB\"\n", &[(2, 17, "is `\"4 MB\"`", "\"4 MiB\"`")]);
     check("[limits]\nmessage_bytes = 4.5\n", &[(2, 17, "is a broken number", "`")]);
     check("gateway = 1\n", &[(1, 1, "`[gateway]` is not a table", "its keys below")]);
     check("[permit]\ncallers = [\"a\"]\n", &[(1, 2, "`[[permit]]` is not a table", "its keys below")]);

@@ -100,7 +100,7 @@ fn a_checked_configuration_says_what_was_written() {
     assert_eq!((files.deadline.as_secs(), files.line), (60, 17));
     assert_eq!(config.gateway.hosts, ["mcp.example.com"]);
     assert_eq!(config.anonymous.unwrap().as_str(), "tester");
-    assert_eq!((config.permits.len(), config.permits[0].place.line), (1, 31));
+    assert_eq!((config.permits.len(), config.permits[0].place.line), (1, 32));
 }
 
 /// Judges a configuration by the schema, as an editor would.

@@ -108,7 +108,7 @@ impl Conversation {
             _ => None,
         };
         let arguments = params.and_then(|params| params.get("arguments"));
-        for (name, value) in mirror_params(known.as_deref(), arguments, Some(outbound.mirrored_params()))? {
+        for (name, value) in mirror_params(known.as_deref(), arguments, outbound.mirrored_params())? {
             headers.append(name, value);
         }
         Ok(headers)

@@ -1,0 +1,198 @@
+//! Stock servers behind both doors, driven by the official clients, notice nothing but the protection: what a client
+//! sees through the gateway is what it sees when it speaks to the server itself.
+//!
+//! The drivers in `fixtures` print one line of JSON for each call; those lines are compared. What they need is in
+//! `.test-deps` (`cargo xtask deps`).
+
+mod drivers;
+mod servers;
+
+use std::time::Duration;
+
+use drivers::{Client, Door, EraChoice, Saying};
+use serde_json::{Value, json};
+use servers::Servers;
+use testkit::{Config, Gateway, Permit, ServerEntry, Signal, TempFolder, descendants, is_alive, signal, wait_until};
+
+/// How long processes may take to be gone after their client is.
+const GONE_LIMIT: Duration = Duration::from_secs(10);
+
+#[test]
+fn the_filesystem_server_is_the_same_behind_both_doors() {
+    same_behind_both_doors("files");
+}
+
+#[test]
+fn the_everything_server_is_the_same_behind_both_doors() {
+    same_behind_both_doors("everything");
+}
+
+#[test]
+fn the_memory_server_is_the_same_behind_both_doors() {
+    same_behind_both_doors("memory");
+}
+
+#[test]
+fn the_time_server_is_the_same_behind_both_doors() {
+    same_behind_both_doors("time");
+}
+
+#[test]
+fn the_git_server_is_the_same_behind_both_doors() {
+    same_behind_both_doors("git");
+}
+
+/// Every client, in each era that it and the server share: directly, through `stockade wrap`, and through `stockade up`.
+fn same_behind_both_doors(name: &str) {
+    let servers = Servers::new();
+    let server = servers.of(name);
+    let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), serving(&servers, &[name]));
+    for client in Client::ALL {
+        for &era in client.eras(server.is_modern) {
+            let data = TempFolder::new();
+            let key = gateway.key_for("bob");
+            let doors = [
+                Door::Stdio(server.command.clone()),
+                wrapped(&server.command, &data),
+                Door::Http(gateway.url_of(name), key),
+            ];
+            // At once, because most of the time is a client's own start.
+            let said: Vec<Saying> = std::thread::scope(|scope| {
+                let running = doors
+                    .each_ref()
+                    .map(|door| scope.spawn(|| client.drive(door, era, &server.calls, servers.folder())));
+                running.map(|driver| driver.join().expect("a driver")).into_iter().collect()
+            });
+            let [direct, wrapped, served] = &said[..] else { panic!("three doors") };
+            let revision = if server.is_modern && client.speaks_modern(era) { "2026-07-28" } else { "2025-11-25" };
+            assert_eq!(direct.results()[0]["result"]["protocolVersion"], revision, "{client:?} in {era:?}");
+            server.assert_worked(direct, &format!("{client:?} in {era:?}"));
+            direct.assert_same(wrapped, &format!("{client:?} in {era:?}, wrapped"));
+            direct.assert_same(served, &format!("{client:?} in {era:?}, over HTTP"));
+        }
+    }
+}
+
+/// Every server that speaks the client's era on one route, and one that dies at its start among them: each gives what it
+/// gives alone, under its own name.
+#[test]
+fn all_servers_on_one_route_are_the_same_beside_a_dead_one() {
+    let servers = Servers::new();
+    let names = ["everything", "files", "git", "memory", "time"];
+    let config = serving(&servers, &names).server("dead", &ServerEntry::Command(vec!["false".to_owned()]));
+    let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), config.permit(permit("dead")));
+    for client in Client::ALL {
+        for &era in client.eras(true) {
+            let spoken: Vec<&str> =
+                names.into_iter().filter(|name| !client.speaks_modern(era) || servers.of(name).is_modern).collect();
+            let mut calls: Vec<Value> = ["list_tools", "list_resources", "list_prompts"]
+                .into_iter()
+                .map(|operation| json!({ "op": operation }))
+                .collect();
+            let own: Vec<Vec<Value>> = spoken.iter().map(|name| servers.of(name).acts()).collect();
+            for (name, acts) in spoken.iter().zip(&own) {
+                calls.extend(acts.iter().map(|act| named(name, act)));
+            }
+            calls.push(json!({ "op": "call_tool", "name": "dead__anything", "arguments": {} }));
+            let what = format!("{client:?} in {era:?}, merged");
+            let door = Door::Http(gateway.url().to_owned(), gateway.key_for("bob"));
+            let merged = client.drive(&door, era, &json!(calls), servers.folder());
+            let mut answers = merged.results().into_iter();
+            let lists: Vec<Value> = answers.by_ref().take(4).collect();
+            let mut expected_tools = Vec::new();
+            for (name, acts) in spoken.iter().zip(&own) {
+                let mut alone_calls = vec![json!({ "op": "list_tools" })];
+                alone_calls.extend(acts.iter().cloned());
+                let door = Door::Http(gateway.url_of(name), gateway.key_for("bob"));
+                let alone = client.drive(&door, era, &json!(alone_calls), servers.folder()).results();
+                let tools = alone[1]["result"]["tools"].as_array().cloned().unwrap_or_default();
+                expected_tools.extend(tools.into_iter().map(|mut tool| {
+                    tool["name"] = json!(format!("{name}__{}", tool["name"].as_str().expect("a name")));
+                    tool
+                }));
+                let same: Vec<Value> = answers.by_ref().take(acts.len()).collect();
+                assert_eq!(same, alone[2..], "{what}: {name}");
+            }
+            let sorted = |mut tools: Vec<Value>| {
+                tools.sort_by_key(|tool| tool["name"].to_string());
+                tools
+            };
+            let listed = lists[1]["result"]["tools"].as_array().cloned().unwrap_or_default();
+            assert_eq!(sorted(listed), sorted(expected_tools), "{what}: tools");
+            let dead = answers.next().expect("an answer for the dead server");
+            assert_eq!(dead["error"]["code"], -32603, "{what}: {dead}");
+            assert!(
+                dead["error"]["message"].as_str().is_some_and(|said| said.ends_with("Server unavailable")),
+                "{dead}"
+            );
+        }
+    }
+}
+
+/// Over stdio the gateway is the client's child and goes with it; over HTTP the session's processes go with the gateway,
+/// however that ends.
+#[test]
+fn what_is_killed_leaves_no_processes() {
+    let servers = Servers::new();
+    let server = servers.of("everything");
+    let slow = json!([{ "op": "call_tool", "name": "trigger-long-running-operation",
+        "arguments": { "duration": 25, "steps": 100 }, "progress": true }]);
+    let at_work = |client: Client, door: &Door| {
+        let mut running = client.start(door, EraChoice::Legacy, &slow, servers.folder());
+        running.wait_for_line("notifications/progress");
+        running
+    };
+    let assert_gone = |family: &[u32], what: &str| {
+        let gone = wait_until(GONE_LIMIT, || !family.iter().any(|pid| is_alive(*pid)));
+        assert!(gone, "{what}: still there: {:?}", family.iter().filter(|pid| is_alive(**pid)).collect::<Vec<_>>());
+    };
+    for client in Client::ALL {
+        let data = TempFolder::new();
+        let running = at_work(client, &wrapped(&server.command, &data));
+        let family = descendants(running.pid());
+        assert!(family.len() >= 2, "{client:?}: the gateway and the server should run, and not only {family:?}");
+        signal(running.pid(), Signal::Kill);
+        assert_gone(&family, &format!("{client:?} killed"));
+    }
+    for kind in [Signal::Kill, Signal::Terminate] {
+        let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), serving(&servers, &["everything"]));
+        let door = Door::Http(gateway.url_of("everything"), gateway.key_for("bob"));
+        let running = at_work(Client::TypeScript1, &door);
+        let family = gateway.children();
+        assert!(!family.is_empty(), "the server should run");
+        signal(running.pid(), Signal::Kill);
+        gateway.signal(kind);
+        assert_gone(&family, &format!("gateway ended by {kind:?}"));
+    }
+}
+
+/// `stockade wrap` before a server.
+fn wrapped(server: &[String], data: &TempFolder) -> Door {
+    let mut command = vec![env!("CARGO_BIN_EXE_stockade").to_owned(), "wrap".to_owned()];
+    command.extend(["--data".to_owned(), data.path().display().to_string(), "--".to_owned()]);
+    command.extend(server.iter().cloned());
+    Door::Stdio(command)
+}
+
+/// The act of one server as it is called on the merged route.
+fn named(server: &str, act: &Value) -> Value {
+    let mut act = act.clone();
+    for place in ["/name", "/ref/name"] {
+        if let Some(name) = act.pointer_mut(place) {
+            *name = json!(format!("{server}__{}", name.as_str().expect("a name")));
+        }
+    }
+    act
+}
+
+fn serving(servers: &Servers, names: &[&str]) -> Config {
+    let config = Config::new().limit("calls_per_minute", json!(10_000)).limit("messages_per_minute", json!(10_000));
+    names.iter().fold(config, |config, name| {
+        let server = servers.of(name);
+        config.server(name, &ServerEntry::Command(server.command)).permit(permit(name))
+    })
+}
+
+fn permit(server: &str) -> Permit {
+    Permit::everything_on(server).from_server(&["sampling", "elicitation", "roots"])
+}
