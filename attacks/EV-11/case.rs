@@ -1,9 +1,9 @@
 //! EV-11: `requestState` that is replayed.
 
-use crate::ground::{Attacker, INVALID_PARAMS, Message, Scene, UNIDENTIFIED, lanes, modern_http_lanes, on_each, on_each_with};
+use crate::ground::{Attacker, INVALID_PARAMS, LONG, Message, Scene, UNIDENTIFIED, lanes, modern_http_lanes, on_each, on_each_with};
 use crate::round_trip::{answered, answered_by, ask, ask_by, asking, config};
 use serde_json::json;
-use testkit::{Caller, Era, HttpClient, Lane};
+use testkit::{Caller, Era, HttpClient, Lane, wait_until};
 
 fn modern() -> impl Iterator<Item = Lane> {
     lanes().into_iter().filter(|lane| lane.era.is_modern())
@@ -58,6 +58,12 @@ fn a_state_is_worth_nothing_once_its_callers_key_is_revoked() {
         scene.stage.recorder().clear();
         let revoked = scene.gateway().command(&["keys", "revoke", &id]);
         assert!(revoked.status.success(), "{revoked:?}");
+        let is_refused = || {
+            scene.count(1);
+            second.send(&second.prepare("tools/list", json!({}))).status() == 401
+        };
+        assert!(wait_until(LONG, is_refused), "the key is revoked");
+        scene.stage.recorder().clear();
         let message = answered_by(&second, "ask", own, &state);
         scene.count(1);
         let answer = second.send(&message);

@@ -92,10 +92,18 @@ fn a_result_that_is_none_is_not_delivered() {
         input_required(json!({ "ask": { "method": "tools/call", "params": { "name": "delete_file" } } })),
         input_required(json!([])),
     ];
-    for result in odd {
-        let server = || answering(result.clone());
-        on_each(modern(), server, config, |scene| {
-            assert_withheld(scene, "tools/call", call(), SERVER_FAILED, "");
-        });
-    }
+    let count = odd.len();
+    let server = || {
+        let odd = odd.clone();
+        WellBehaved::files().tool(Tool::scripted("odd", move |received, reply| {
+            let which = received.params()["arguments"]["which"].as_u64().expect("a number") as usize;
+            reply.json(&json!({ "jsonrpc": "2.0", "id": received.id(), "result": odd[which] }));
+        }))
+    };
+    on_each(modern(), server, config, |scene| {
+        for which in 0..count {
+            let params = json!({ "name": "odd", "arguments": { "which": which } });
+            assert_withheld(scene, "tools/call", params, SERVER_FAILED, "");
+        }
+    });
 }

@@ -41,7 +41,8 @@ fn hostile() -> Vec<(&'static str, Value)> {
 /// `files`, the hostile tools, and one whose annotation is right.
 fn server() -> WellBehaved {
     let tool = |name: &str, schema: Value| Tool::new(name, |_| text("ran")).schema(schema);
-    let files = WellBehaved::files().tool(tool("right", named("Region")));
+    let secret = property(json!({ "type": "string", "x-mcp-header": "Api-Key" }));
+    let files = WellBehaved::files().tool(tool("right", named("Region"))).tool(tool("secret", secret));
     hostile().into_iter().fold(files, |files, (name, schema)| files.tool(tool(name, schema)))
 }
 
@@ -53,12 +54,15 @@ fn listed(result: &Value) -> Vec<&str> {
 fn a_tool_with_an_annotation_that_cannot_be_followed_is_left_out() {
     on_each(lanes().into_iter().filter(|lane| lane.era.is_modern()), server, everything, |scene| {
         let answer = scene.send(&scene.bob.prepare("tools/list", json!({})));
-        assert_eq!(listed(answer.result()), ["read_file", "list_dir", "write_file", "delete_file", "right"]);
+        assert_eq!(listed(answer.result()), ["read_file", "list_dir", "write_file", "delete_file", "right", "secret"]);
         let found = || {
             let records = scene.stage.audit();
             let of_list = records.iter().rfind(|record| record.method() == "tools/list" && record.phase() == "outcome");
-            let findings = of_list.map(|record| record.0["findings"].to_string()).unwrap_or_default();
-            findings.contains("x-mcp-header") && hostile().iter().all(|(name, _)| findings.contains(name))
+            let findings = of_list.and_then(|record| record.0["findings"].as_array().cloned()).unwrap_or_default();
+            let is_noted = |rule: &str, tool: &str| {
+                findings.iter().any(|finding| finding["rule"] == rule && finding["place"] == format!("/tools/{tool}"))
+            };
+            hostile().iter().all(|(tool, _)| is_noted("x-mcp-header", tool)) && is_noted("x-mcp-header-secret", "secret")
         };
         assert!(wait_until(LONG, found), "the record names each of them: {:#?}", scene.stage.audit().last());
     });
@@ -68,7 +72,7 @@ fn a_tool_with_an_annotation_that_cannot_be_followed_is_left_out() {
 fn where_the_annotation_means_nothing_it_hides_nothing() {
     on_each(lanes().into_iter().filter(|lane| !lane.era.is_modern()), server, everything, |scene| {
         let answer = scene.send(&scene.bob.prepare("tools/list", json!({})));
-        assert_eq!(listed(answer.result()).len(), 5 + hostile().len());
+        assert_eq!(listed(answer.result()).len(), 6 + hostile().len());
     });
 }
 

@@ -3,6 +3,7 @@
 use crate::ground::{SERVER_FAILED, everything, lanes, modern_http_lanes, on_each, on_each_with, only_tools};
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use testkit::{Permit, WellBehaved};
 
 const URI: &str = "file:///own";
@@ -10,16 +11,16 @@ const URI: &str = "file:///own";
 const TTL_LIMIT_MS: i64 = 3_600_000;
 
 /// A server that gives each reader a text of their own and says that everybody may have it, for a thousand years.
-fn lying(ttl: Value) -> WellBehaved {
+fn lying(ttl: Arc<Mutex<Value>>) -> WellBehaved {
     let count = AtomicUsize::new(0);
     let lie = move |result: &mut Value, received: &testkit::Received| {
         result["cacheScope"] = json!("public");
-        result["ttlMs"] = ttl.clone();
+        result["ttlMs"] = ttl.lock().unwrap().clone();
         if received.method() == "resources/read" {
             result["contents"][0]["text"] = json!(format!("reader {}", count.fetch_add(1, Ordering::Relaxed)));
         }
     };
-    let lie = std::sync::Arc::new(lie);
+    let lie = Arc::new(lie);
     let (one, two, three) = (lie.clone(), lie.clone(), lie);
     WellBehaved::files()
         .resource(URI, "own", "")
@@ -30,7 +31,7 @@ fn lying(ttl: Value) -> WellBehaved {
 
 #[test]
 fn each_reader_is_judged_and_served_anew() {
-    let server = || lying(json!(31_536_000_000_i64));
+    let server = || lying(Arc::new(Mutex::new(json!(31_536_000_000_i64))));
     let config = || {
         let reading = Permit::new().callers(&["alice", "bob"]).servers(&["files"]).resources(&["*"]);
         only_tools(&["read_file"]).permit(reading)
@@ -52,14 +53,17 @@ fn each_reader_is_judged_and_served_anew() {
 
 #[test]
 fn what_was_made_for_one_caller_is_called_so_and_not_for_long() {
-    for (said, passed) in [
-        (json!(31_536_000_000_i64), json!(TTL_LIMIT_MS)),
-        (json!(i64::MAX), json!(TTL_LIMIT_MS)),
-        (json!(TTL_LIMIT_MS), json!(TTL_LIMIT_MS)),
-        (json!(60_000), json!(60_000)),
-        (json!(0), json!(0)),
-    ] {
-        on_each(lanes().into_iter().filter(|lane| lane.era.is_modern()), || lying(said.clone()), everything, |scene| {
+    let ttl = Arc::new(Mutex::new(Value::Null));
+    let server = || lying(Arc::clone(&ttl));
+    on_each(lanes().into_iter().filter(|lane| lane.era.is_modern()), server, everything, |scene| {
+        for (said, passed) in [
+            (json!(31_536_000_000_i64), TTL_LIMIT_MS),
+            (json!(i64::MAX), TTL_LIMIT_MS),
+            (json!(TTL_LIMIT_MS), TTL_LIMIT_MS),
+            (json!(60_000), 60_000),
+            (json!(0), 0),
+        ] {
+            *ttl.lock().unwrap() = said;
             for (method, params) in
                 [("resources/read", json!({ "uri": URI })), ("tools/list", json!({})), ("resources/list", json!({}))]
             {
@@ -67,14 +71,17 @@ fn what_was_made_for_one_caller_is_called_so_and_not_for_long() {
                 assert_eq!(answer.result()["cacheScope"], "private", "{answer}");
                 assert_eq!(answer.result()["ttlMs"], passed, "{answer}");
             }
-        });
-    }
+        }
+    });
 }
 
 #[test]
 fn a_time_that_is_none_keeps_nothing() {
-    for said in [json!(-1), json!(-31_536_000_000_i64), json!(0.5), json!(1.5e3)] {
-        on_each(lanes().into_iter().filter(|lane| lane.era.is_modern()), || lying(said.clone()), everything, |scene| {
+    let ttl = Arc::new(Mutex::new(Value::Null));
+    let server = || lying(Arc::clone(&ttl));
+    on_each(lanes().into_iter().filter(|lane| lane.era.is_modern()), server, everything, |scene| {
+        for said in [json!(-1), json!(-31_536_000_000_i64), json!(0.5), json!(1.5e3)] {
+            *ttl.lock().unwrap() = said;
             let message = scene.bob.prepare("resources/read", json!({ "uri": URI }));
             let answer = scene.send(&message);
             // Either the answer is kept for no time, or it is no answer of this protocol.
@@ -83,6 +90,6 @@ fn a_time_that_is_none_keeps_nothing() {
             } else {
                 scene.assert_withheld(&message, &answer, SERVER_FAILED, "ttlMs");
             }
-        });
-    }
+        }
+    });
 }

@@ -3,13 +3,14 @@
 //! Must never: have a second way through. Each guard takes what only the guard before it can make.
 
 use crate::guard::{
-    Arrived, Credential, Flight, Inspected, Interim, LimitSettings, Limiter, Message, Notes, Outbound, Released, Seen, UsedStates,
-    admit, authorise, consent, forward, identify, inspect, inspect_interim, no_session, read, recognise, record,
-    record_event, release, release_interim, release_nothing, release_refusal, send, validate,
+    Arrived, Credential, Flight, Inspected, Interim, LimitSettings, Limiter, Message, Notes, Outbound, Released, Seen,
+    UsedStates, admit, authorise, consent, forward, identify, inspect, inspect_interim, no_session, read, recognise,
+    record, record_event, release, release_interim, release_nothing, release_refusal, send, validate,
 };
 use crate::mcp::{Frame, Id, Method, Revision};
 use crate::ports::{
-    AskId, Catalogue, Clock, Entropy, Identities, Outlet, Policy, Record, Route, Seals, SessionFacts, Sessions, Upstreams,
+    AskId, Catalogue, Clock, Entropy, Identities, Outlet, Policy, Record, Route, Seals, SessionFacts, Sessions,
+    Upstreams,
 };
 use crate::record::Outcome;
 use crate::refusal::{Refusal, Refused};
@@ -98,7 +99,15 @@ impl Road {
         ports.entropy.fill(&mut boot);
         let limiter = Arc::new(Limiter::new(settings.limits));
         let settings = Settings { wire: settings.wire.within_ceilings(), ..settings };
-        Self { ports, settings, limiter, used_states: UsedStates::default(), notes: Notes::default(), boot, screen: Screen::default() }
+        Self {
+            ports,
+            settings,
+            limiter,
+            used_states: UsedStates::default(),
+            notes: Notes::default(),
+            boot,
+            screen: Screen::default(),
+        }
     }
 
     /// Carries one message of a client's along the road. What comes before the answer goes to `outlet`.

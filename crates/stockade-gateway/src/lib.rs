@@ -11,11 +11,11 @@ mod room;
 mod session;
 mod upstream;
 
-pub use door::{HttpDoor, HttpSettings, serve_stdio};
-pub use hub::{Hub, SystemClock};
-pub use http1::Http1Limits;
-pub use session::{SessionLimits, SessionTable};
 pub use ::http::{HeaderName, HeaderValue, Uri};
+pub use door::{HttpDoor, HttpSettings, serve_stdio};
+pub use http1::Http1Limits;
+pub use hub::{Hub, SystemClock};
+pub use session::{SessionLimits, SessionTable};
 pub use upstream::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};
 
 /// For the fuzz harness alone: what a merged list's cursor opens to must seal and open to the same again.

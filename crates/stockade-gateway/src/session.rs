@@ -5,6 +5,7 @@
 //! Must never: be found by id alone; outlive its idle time; grow without limit.
 
 use crate::upstream::Link;
+use futures_util::future::AbortHandle;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,7 +15,6 @@ use stockade_core::mcp::{Id, Method, Revision};
 use stockade_core::ports::{AskId, Entropy, Route, SessionError, SessionFacts, Sessions};
 use stockade_core::words::{Caller, CallerName, ServerName, SessionId};
 use tokio::sync::mpsc;
-use futures_util::future::AbortHandle;
 
 /// A request of an upstream's that the client has not answered.
 pub(crate) struct Ask {
@@ -157,7 +157,10 @@ impl Session {
     }
 
     fn is_idle(&self, limit: Duration) -> bool {
-        !self.is_kept.load(Ordering::Relaxed) && lock(&self.last_used).elapsed() > limit && lock(&self.running).is_empty() && !self.streams.is_open()
+        !self.is_kept.load(Ordering::Relaxed)
+            && lock(&self.last_used).elapsed() > limit
+            && lock(&self.running).is_empty()
+            && !self.streams.is_open()
     }
 
     /// Ends everything in it.
@@ -239,8 +242,11 @@ impl SessionTable {
     /// Takes out the sessions that nobody has used for the idle time.
     pub(crate) fn take_idle(&self) -> Vec<Arc<Session>> {
         let mut sessions = lock(&self.sessions);
-        let idle: Vec<_> =
-            sessions.values().filter(|session| session.is_idle(self.limits.idle)).map(|session| session.id.clone()).collect();
+        let idle: Vec<_> = sessions
+            .values()
+            .filter(|session| session.is_idle(self.limits.idle))
+            .map(|session| session.id.clone())
+            .collect();
         idle.iter().filter_map(|id| sessions.remove(id)).collect()
     }
 

@@ -116,10 +116,10 @@ mod tests {
                             panic!("{request}");
                         };
                         let context = request.context().cloned().unwrap();
-                        let checked = Request::new(principal, action_uid, resource, context, Some(&model.schema));
+                        let checked = Request::new(principal, action_uid, resource, context, Some(model.schema()));
                         assert_eq!(checked.is_ok(), is_in_model(action, object), "{action:?} {object:?}");
                         let entities: Vec<_> = entities.iter().cloned().collect();
-                        Entities::from_entities(entities, Some(&model.schema)).unwrap();
+                        Entities::from_entities(entities, Some(model.schema())).unwrap();
                     }
                 }
             }

@@ -56,7 +56,6 @@ pub(crate) const fn is_in_model(action: Action, object: Object<'_>) -> bool {
 /// The model, read once for each policy.
 #[derive(Debug)]
 pub(crate) struct Model {
-    pub(crate) schema: Schema,
     validator: Validator,
     types: Types,
 }
@@ -99,12 +98,17 @@ impl Model {
             resource: of(name::RESOURCE)?,
             prompt: of(name::PROMPT)?,
         };
-        Ok(Self { validator: Validator::new(schema.clone()), schema, types })
+        Ok(Self { validator: Validator::new(schema), types })
     }
 
     /// Checks policies as strictly as Cedar can.
     pub(crate) fn check(&self, policies: &PolicySet) -> ValidationResult {
         self.validator.validate_with_level(policies, ValidationMode::Strict, DEREFERENCES)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn schema(&self) -> &Schema {
+        self.validator.schema()
     }
 
     pub(crate) fn action(&self, action: Action) -> EntityUid {

@@ -12,7 +12,10 @@ pub fn fuzz_reader(data: &[u8]) {
     let Ok(document) = Document::read(Bytes::copy_from_slice(data), &limits) else { return };
     let other: Result<serde_json::Value, _> = serde_json::from_slice(data);
     // Numbers beyond an f64 are JSON, and beyond that reader.
-    assert!(other.is_ok() || data.iter().any(|byte| matches!(byte, b'e' | b'E')) || data.len() > 300, "accepted, and not JSON");
+    assert!(
+        other.is_ok() || data.iter().any(|byte| matches!(byte, b'e' | b'E')) || data.len() > 300,
+        "accepted, and not JSON"
+    );
     if let Ok(other) = &other {
         assert_eq!(count(other), document.root().as_object().map(|object| object.members().count()));
     }

@@ -79,8 +79,14 @@ pub fn authorise(
     for server in candidates {
         let object = object_of(&target);
         let effect = catalogue.treatment(&server, validated.method, object).effect;
-        let question =
-            Question { caller: &validated.caller, action, server: &server, object, effect, revision: validated.revision };
+        let question = Question {
+            caller: &validated.caller,
+            action,
+            server: &server,
+            object,
+            effect,
+            revision: validated.revision,
+        };
         match policy.rule(&question) {
             Ruling::Allow { rules } => {
                 note_rules(ticket, &rules, policy);

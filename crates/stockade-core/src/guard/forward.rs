@@ -166,8 +166,7 @@ pub async fn forward(
     let turn = outbound.recorded.admitted.consented.authorised.validated.seen.turn.take();
     let outbound = std::sync::Arc::new(outbound);
     let deadline = outbound.deadline();
-    let exchange =
-        within(road.clock(), deadline, road.upstreams().request(std::sync::Arc::clone(&outbound))).await?;
+    let exchange = within(road.clock(), deadline, road.upstreams().request(std::sync::Arc::clone(&outbound))).await?;
     drop(turn);
     Ok((Flight { exchange, deadline }, outbound))
 }
@@ -193,7 +192,8 @@ fn prepare(mut recorded: Recorded, road: &crate::pipeline::Road) -> Outbound {
     if let (Some(own), Some(used)) = (authorised.target.name(), authorised.validated.target.name())
         && own != used
     {
-        let path: &[&str] = if authorised.validated.method == Method::CompletionComplete { &["ref", "name"] } else { &["name"] };
+        let path: &[&str] =
+            if authorised.validated.method == Method::CompletionComplete { &["ref", "name"] } else { &["name"] };
         if let Some(there) = frame.params().and_then(|params| params.at(path)) {
             edits.replace_string(there.span(), own);
         }

@@ -287,7 +287,8 @@ fn belongs(
     let modern = revision.era() == Era::Modern;
     match method {
         Method::NotificationsProgress => {
-            let own = outbound.and_then(|outbound| progress_token(outbound.frame())).ok_or("progress nobody asked for")?;
+            let own =
+                outbound.and_then(|outbound| progress_token(outbound.frame())).ok_or("progress nobody asked for")?;
             let said = frame.params().and_then(|params| params.get("progressToken")).ok_or("progress without token")?;
             edits.replace(said.span(), own.raw());
         }
@@ -295,7 +296,9 @@ fn belongs(
         Method::NotificationsCancelled if !modern => return Err("a server took back a request of its own"),
         Method::NotificationsMessage if modern => {
             let asked = outbound.and_then(|outbound| outbound.frame().params());
-            asked.and_then(|params| params.at(&["_meta", "io.modelcontextprotocol/logLevel"])).ok_or("log nobody asked for")?;
+            asked
+                .and_then(|params| params.at(&["_meta", "io.modelcontextprotocol/logLevel"]))
+                .ok_or("log nobody asked for")?;
         }
         _ if modern => {
             let listening = outbound.filter(|outbound| outbound.method() == Method::SubscriptionsListen);

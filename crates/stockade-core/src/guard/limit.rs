@@ -187,7 +187,8 @@ impl Limiter {
             }
             Ok(taken)
         });
-        result.unwrap_or_else(|| Err(limited("callers", u32::try_from(Self::CALLERS).unwrap_or(u32::MAX), Self::WINDOW)))
+        result
+            .unwrap_or_else(|| Err(limited("callers", u32::try_from(Self::CALLERS).unwrap_or(u32::MAX), Self::WINDOW)))
     }
 }
 

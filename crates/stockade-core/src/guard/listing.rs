@@ -6,7 +6,7 @@
 use super::authorise::permitted_entry;
 use super::forward::Outbound;
 use super::validate::Target;
-use crate::mcp::{Era, ListKind, Target as About, header_params};
+use crate::mcp::{Era, HeaderParam, ListKind, Target as About, header_params};
 use crate::pipeline::Road;
 use crate::ports::Route;
 use crate::record::FindingNote;
@@ -23,13 +23,21 @@ pub(super) fn filter_list(ticket: &mut Ticket, outbound: &Outbound, result: Valu
     let judged: Vec<_> = entries
         .elements()
         .map(|entry| {
+            let mut note = |rule| {
+                let name = entry.get(key).and_then(Value::as_str).unwrap_or_default();
+                let place = format!("/{member}/{}", stockade_inspect::escape::for_log(&name, 40));
+                ticket.note_finding(FindingNote { rule, place, count: 1 });
+            };
             let drop = match verdict(outbound, kind, key, entry, road) {
                 Verdict::Keep => false,
                 Verdict::NotAllowed => true,
                 Verdict::BadHeader => {
-                    let place = format!("/{member}");
-                    ticket.note_finding(FindingNote { rule: "x-mcp-header", place, count: 1 });
+                    note("x-mcp-header");
                     true
+                }
+                Verdict::SecretInHeader => {
+                    note("x-mcp-header-secret");
+                    false
                 }
             };
             dropped |= drop;
@@ -55,6 +63,8 @@ enum Verdict {
     Keep,
     NotAllowed,
     BadHeader,
+    /// Kept, and reported: a header with a secret in it stands in the log of every proxy.
+    SecretInHeader,
 }
 
 fn verdict(outbound: &Outbound, kind: ListKind, key: &str, entry: Value<'_>, road: &Road) -> Verdict {
@@ -78,8 +88,10 @@ fn verdict(outbound: &Outbound, kind: ListKind, key: &str, entry: Value<'_>, roa
         return Verdict::NotAllowed;
     }
     let annotated = kind == ListKind::Tools && revision.era() == Era::Modern;
-    if annotated && entry.get("inputSchema").is_some_and(|schema| header_params(schema).is_err()) {
-        return Verdict::BadHeader;
+    let Some(schema) = entry.get("inputSchema").filter(|_| annotated) else { return Verdict::Keep };
+    match header_params(schema) {
+        Err(_) => Verdict::BadHeader,
+        Ok(params) if params.iter().any(HeaderParam::suggests_secret) => Verdict::SecretInHeader,
+        Ok(_) => Verdict::Keep,
     }
-    Verdict::Keep
 }

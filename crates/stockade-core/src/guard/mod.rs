@@ -24,11 +24,11 @@ pub use record::{Recorded, record};
 pub use release::{Released, release};
 pub use validate::{Message, Target, Validated, validate};
 
-pub(crate) use inspect::{Interim, inspect_interim};
-pub(crate) use release::{release_interim, release_nothing, release_refusal};
 pub(crate) use forward::{Arrived, send};
-pub(crate) use limit::Notes;
 pub(crate) use identify::recognise;
+pub(crate) use inspect::{Interim, inspect_interim};
+pub(crate) use limit::Notes;
 pub(crate) use record::record_event;
+pub(crate) use release::{release_interim, release_nothing, release_refusal};
 pub(crate) use state::UsedStates;
 pub(crate) use validate::no_session;

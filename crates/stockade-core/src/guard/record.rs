@@ -10,8 +10,8 @@ use super::limit::Admitted;
 use super::state;
 use crate::pipeline::Road;
 use crate::ports::{Catalogue, Durability, Effect, Moment};
-use crate::refusal::{Refusal, Refused};
 use crate::record::Written;
+use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::Edits;
 

@@ -319,8 +319,10 @@ fn note_subject(ticket: &mut Ticket, frame: &Frame) {
 }
 
 fn note_client(ticket: &mut Ticket, frame: &Frame) {
-    let info = frame.params().and_then(|params| params.get("clientInfo").or_else(|| params.at(&["_meta", META_CLIENT])));
-    let part = |name| info.and_then(|info| info.get(name)).and_then(Value::as_str).map(|text| Untrusted::new(text).for_log());
+    let info =
+        frame.params().and_then(|params| params.get("clientInfo").or_else(|| params.at(&["_meta", META_CLIENT])));
+    let part =
+        |name| info.and_then(|info| info.get(name)).and_then(Value::as_str).map(|text| Untrusted::new(text).for_log());
     if let Some(name) = part("name") {
         ticket.facts().client = Some(format!("{name} {}", part("version").unwrap_or_default()).trim_end().to_owned());
     }

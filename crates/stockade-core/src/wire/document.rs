@@ -272,12 +272,17 @@ mod tests {
         assert_eq!(elements[1].get("b").unwrap().as_str().unwrap(), "x\ny");
         assert_eq!(elements[1].raw(), r#"{"b":"x\ny"}"#);
         assert_eq!(&document.bytes()[elements[2].span()], b"null");
-        assert_eq!(root.as_object().unwrap().members().map(|(name, _)| name.into_owned()).collect::<Vec<_>>(), ["a", "c"]);
+        assert_eq!(
+            root.as_object().unwrap().members().map(|(name, _)| name.into_owned()).collect::<Vec<_>>(),
+            ["a", "c"]
+        );
     }
 
     #[test]
     fn numbers_are_integers_only_when_written_so() {
-        for (text, expected) in [("1", Some(1)), ("-0", Some(0)), ("1.0", None), ("1e2", None), ("99999999999999999999", None)] {
+        for (text, expected) in
+            [("1", Some(1)), ("-0", Some(0)), ("1.0", None), ("1e2", None), ("99999999999999999999", None)]
+        {
             let document = Document::read(Bytes::from_static(text.as_bytes()), &WireLimits::DEFAULT).unwrap();
             assert_eq!(document.root().as_i64(), expected, "{text}");
         }

@@ -105,7 +105,8 @@ impl Edits {
                 continue;
             }
             let next_start = items.get(position + 1).map(|(next, _)| next.start);
-            let previous_end = position.checked_sub(1).and_then(|before| items.get(before)).map(|(before, _)| before.end);
+            let previous_end =
+                position.checked_sub(1).and_then(|before| items.get(before)).map(|(before, _)| before.end);
             // With a kept item before it, the comma before goes; without one, the comma after goes.
             let cut = match (kept_one, previous_end, next_start) {
                 (true, Some(end), _) => end..span.end,

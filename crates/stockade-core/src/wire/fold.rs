@@ -19,7 +19,8 @@ pub fn fold_name(name: &str) -> Cow<'_, str> {
             Cow::Borrowed(name)
         };
     }
-    let plain: String = name.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_ascii() || c.identifier_allowed()).collect();
+    let plain: String =
+        name.nfkc().flat_map(char::to_lowercase).filter(|c| c.is_ascii() || c.identifier_allowed()).collect();
     Cow::Owned(skeleton(&plain).flat_map(char::to_lowercase).collect())
 }
 
@@ -61,7 +62,8 @@ mod tests {
 
     #[test]
     fn the_name_itself_and_other_names_do_not() {
-        for (name, protocol_name) in [("name", "name"), ("names", "name"), ("größe", "grosse"), ("данные", "data")] {
+        for (name, protocol_name) in [("name", "name"), ("names", "name"), ("größe", "grosse"), ("данные", "data")]
+        {
             assert!(!folds_to(name, protocol_name), "{name:?}");
         }
     }

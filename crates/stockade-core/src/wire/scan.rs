@@ -442,9 +442,14 @@ mod tests {
 
     #[test]
     fn json_is_accepted() {
-        for (text, nodes) in
-            [("null", 1), (" [ ] ", 1), ("{}", 1), ("[1,2.5e-3,-0]", 4), (r#"{"a":{"b":"\ud83d\ude00"}}"#, 5), ("\"\"", 1)]
-        {
+        for (text, nodes) in [
+            ("null", 1),
+            (" [ ] ", 1),
+            ("{}", 1),
+            ("[1,2.5e-3,-0]", 4),
+            (r#"{"a":{"b":"\ud83d\ude00"}}"#, 5),
+            ("\"\"", 1),
+        ] {
             check(text, Ok(nodes));
         }
     }
@@ -454,9 +459,22 @@ mod tests {
         for text in ["", "{", "[1,", "\"a", r#"{"a"#, "tru", "-", "1.", "1e"] {
             check(text, Err("ends in the middle"));
         }
-        for text in
-            ["[1,]", "{,}", "01", "+1", ".5", "NaN", "'a'", "[1 2]", "{} {}", "nul!", "\"\t\"", r#""\x""#, r#"{"a" 1}"#, "\u{feff}{}"]
-        {
+        for text in [
+            "[1,]",
+            "{,}",
+            "01",
+            "+1",
+            ".5",
+            "NaN",
+            "'a'",
+            "[1 2]",
+            "{} {}",
+            "nul!",
+            "\"\t\"",
+            r#""\x""#,
+            r#"{"a" 1}"#,
+            "\u{feff}{}",
+        ] {
             check(text, Err("not JSON"));
         }
     }

@@ -12,9 +12,9 @@ use stockade_core::guard::{Credential, LimitSettings, Mirrored, Outbound, Releas
 use stockade_core::mcp::{Frame, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    AskId, Catalogue, Clock, Durability, Effect, Entropy, Exchange, Identities, IdentityError, Incoming, Moment, Object,
-    Outlet, Policy, PortFuture, Question, Record, RecordUnavailable, Route, Ruling, Seals, SessionError, SessionFacts,
-    Sessions, Timestamp, Treatment, UpstreamError, Upstreams,
+    AskId, Catalogue, Clock, Durability, Effect, Entropy, Exchange, Identities, IdentityError, Incoming, Moment,
+    Object, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable, Route, Ruling, Seals, SessionError,
+    SessionFacts, Sessions, Timestamp, Treatment, UpstreamError, Upstreams,
 };
 use stockade_core::record::{Entry, Phase, Written};
 use stockade_core::wire::{Edits, WireLimits};
@@ -38,7 +38,10 @@ struct World {
 impl World {
     fn entries(&self) -> Vec<(Phase, Option<&'static str>, Option<String>)> {
         let entries = self.entries.lock().unwrap();
-        entries.iter().map(|(entry, _)| (entry.phase, entry.outcome.map(|outcome| outcome.as_str()), entry.rule.clone())).collect()
+        entries
+            .iter()
+            .map(|(entry, _)| (entry.phase, entry.outcome.map(|outcome| outcome.as_str()), entry.rule.clone()))
+            .collect()
     }
 
     fn phases(&self) -> Vec<Phase> {
@@ -261,7 +264,9 @@ fn test_with(limits: LimitSettings) -> Test {
 const META: &str = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"roots":{}}}"#;
 
 fn call(tool: &str, more: &str) -> String {
-    format!(r#"{{"jsonrpc":"2.0","id":"c1","method":"tools/call","params":{{"name":"{tool}","arguments":{{"path":"a"}}{more},{META}}}}}"#)
+    format!(
+        r#"{{"jsonrpc":"2.0","id":"c1","method":"tools/call","params":{{"name":"{tool}","arguments":{{"path":"a"}}{more},{META}}}}}"#
+    )
 }
 
 fn result(more: &str) -> String {
@@ -451,11 +456,9 @@ fn lists_show_only_what_may_be_used() {
 fn a_session_of_somebody_else_is_no_session() {
     let test = test();
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-    for (session, route, status) in [
-        ("bobs", Route::One(server()), 404),
-        ("nobodys", Route::One(server()), 404),
-        ("alices", Route::Merged, 404),
-    ] {
+    for (session, route, status) in
+        [("bobs", Route::One(server()), 404), ("nobodys", Route::One(server()), 404), ("alices", Route::Merged, 404)]
+    {
         let seen = Seen { session: SessionId::parse(session), route, ..stdio("alice-key") };
         test.refused(ping, seen, -32600, status);
     }
@@ -530,7 +533,10 @@ fn progress_goes_to_who_asked_for_it_under_their_own_token() {
         .says(result(""));
     let bytes = call("read_file", "").replace(r#""_meta":{"#, r#""_meta":{"progressToken":"mine","#);
     let (_, _, out) = test.carry(&bytes, stdio("alice-key"));
-    assert_eq!(out, [r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}"#]);
+    assert_eq!(
+        out,
+        [r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"mine","progress":1}}"#]
+    );
     let dropped = test.world.entries().iter().filter(|(phase, ..)| *phase == Phase::Event).count();
     assert_eq!(dropped, 2, "the log line nobody asked for and the request that modern servers may not make");
 }
@@ -550,10 +556,8 @@ fn what_is_not_edited_passes_byte_for_byte() {
 fn keys_of_meta_that_only_the_specification_may_define_do_not_travel() {
     let test = test();
     test.says(result(""));
-    let bytes = call("read_file", "").replace(
-        r#""_meta":{"#,
-        r#""_meta":{"io.modelcontextprotocol/user":"carol","com.example/roles":["admin"],"#,
-    );
+    let bytes = call("read_file", "")
+        .replace(r#""_meta":{"#, r#""_meta":{"io.modelcontextprotocol/user":"carol","com.example/roles":["admin"],"#);
     test.carry(&bytes, stdio("alice-key"));
     let arrived = test.world.arrived().pop().unwrap();
     assert!(!arrived.contains("carol") && arrived.contains("com.example/roles"), "{arrived}");

@@ -3,7 +3,9 @@
 //! Must never: take the first or the last of a header that stands twice (the strict framing before it has refused those);
 //! let a forwarded-for or similar header stand for anything.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN};
+use http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+};
 use stockade_core::guard::{Credential, Mirrored};
 use stockade_core::refusal::{Refusal, Refused};
 use stockade_core::words::{Secret, SessionId, Untrusted};
@@ -44,7 +46,11 @@ impl Places {
 fn forbidden(headers: &HeaderMap, name: &HeaderName) -> Refused {
     let said = headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let said = Untrusted::new(said.unwrap_or_default()).for_log();
-    Refused::by("door", Refusal::Forbidden, format!("{name} `{said}` is not on its list (gateway.hosts, gateway.origins)"))
+    Refused::by(
+        "door",
+        Refusal::Forbidden,
+        format!("{name} `{said}` is not on its list (gateway.hosts, gateway.origins)"),
+    )
 }
 
 /// A message is `application/json`, in UTF-8, as it is.

@@ -255,12 +255,8 @@ impl HttpDoor {
         let (done, mut is_done) = oneshot::channel();
         let (abort, registration) = AbortHandle::new_pair();
         let shared = Arc::new(Mutex::new(InSession { stream: None, id: None }));
-        let outlet = SessionOutlet {
-            session: Arc::clone(&session),
-            shared: Arc::clone(&shared),
-            begin: Some(begin),
-            abort,
-        };
+        let outlet =
+            SessionOutlet { session: Arc::clone(&session), shared: Arc::clone(&shared), begin: Some(begin), abort };
         let road = Arc::clone(&self.road);
         let keeper = Arc::clone(&session);
         tokio::spawn(async move {

@@ -51,15 +51,8 @@ pub async fn serve_stdio(
 ) {
     let (out, queue) = mpsc::channel(QUEUE);
     let writer = tokio::spawn(write_messages(output, queue));
-    let connection = Arc::new(Connection {
-        road,
-        hub,
-        caller,
-        server,
-        session: OnceLock::new(),
-        running: Mutex::default(),
-        out,
-    });
+    let connection =
+        Arc::new(Connection { road, hub, caller, server, session: OnceLock::new(), running: Mutex::default(), out });
     let mut work = JoinSet::new();
     tokio::pin!(input);
     connection.read_lines(input, &mut work).await;

@@ -78,8 +78,12 @@ impl Streams {
         inner.last += 1;
         let number = inner.last;
         inner.streams.insert(number, Stream::default());
-        let finished: Vec<_> =
-            inner.streams.iter().filter(|(_, stream)| stream.is_done && !stream.is_read).map(|(number, _)| *number).collect();
+        let finished: Vec<_> = inner
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.is_done && !stream.is_read)
+            .map(|(number, _)| *number)
+            .collect();
         for number in finished.iter().take(finished.len().saturating_sub(FINISHED)) {
             inner.streams.remove(number);
         }

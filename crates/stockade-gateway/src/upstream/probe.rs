@@ -30,5 +30,9 @@ pub(crate) fn read_discovery(frame: &Frame) -> Probed {
     let is_discovery = check_result(frame, Method::ServerDiscover, modern, Direction::ServerToClient).is_ok();
     let versions = frame.result().and_then(|result| result.get("supportedVersions")).and_then(Value::as_array);
     let named = versions.into_iter().flat_map(|versions| versions.elements()).filter_map(Value::as_str);
-    if is_discovery && named.into_iter().any(|version| version == modern.as_str()) { Probed::Modern } else { Probed::Legacy }
+    if is_discovery && named.into_iter().any(|version| version == modern.as_str()) {
+        Probed::Modern
+    } else {
+        Probed::Legacy
+    }
 }

@@ -116,13 +116,15 @@ impl Servers {
         let client = super::http::HttpClient::new();
         let build = |spec: ServerSpec| {
             let upstream = match &spec.kind {
-                ServerKind::Stdio { launcher, spec: launch, shows_stderr } => Upstream::Stdio(Arc::new(StdioUpstream {
-                    launcher: launcher.clone(),
-                    spec: launch.clone(),
-                    limits,
-                    is_known_modern: spec.era == Some(Era::Modern),
-                    shows_stderr: *shows_stderr,
-                })),
+                ServerKind::Stdio { launcher, spec: launch, shows_stderr } => {
+                    Upstream::Stdio(Arc::new(StdioUpstream {
+                        launcher: launcher.clone(),
+                        spec: launch.clone(),
+                        limits,
+                        is_known_modern: spec.era == Some(Era::Modern),
+                        shows_stderr: *shows_stderr,
+                    }))
+                }
                 ServerKind::Http { url, headers } => Upstream::Http(Arc::new(HttpUpstream {
                     url: url.clone(),
                     headers: headers.clone(),
@@ -248,7 +250,8 @@ impl Servers {
         if let Some(evicted) = evicted {
             tokio::spawn(async move { evicted.close().await });
         }
-        let mut opening = Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(&outbound) };
+        let mut opening =
+            Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(&outbound) };
         let inner = match outbound.route() {
             Route::Merged => merged::begin(self, &outbound, Some(&session))?,
             Route::One(server) => {

@@ -151,8 +151,7 @@ impl StdioLink {
             violations: AtomicU32::new(0),
         };
         tokio::spawn(async move { live(child, stdout, reader, stopped, end).await });
-        let process =
-            Process { calls, lines, stop, ended, started: Instant::now(), is_modern: AsyncMutex::new(None) };
+        let process = Process { calls, lines, stop, ended, started: Instant::now(), is_modern: AsyncMutex::new(None) };
         Ok(Arc::new(process))
     }
 
@@ -247,8 +246,13 @@ impl Link for StdioLink {
             }
             let waiting = process.calls.begin()?;
             let number = waiting.number;
-            let mut exchange =
-                StdioExchange { waiting, process, owner: self.owner.clone(), is_cancellable: !is_handshake, is_done: false };
+            let mut exchange = StdioExchange {
+                waiting,
+                process,
+                owner: self.owner.clone(),
+                is_cancellable: !is_handshake,
+                is_done: false,
+            };
             let bytes = outbound.to_bytes(Some(&number.to_string()), changes);
             let bytes = bytes.map_err(|error| UpstreamError::PeerBroke { reason: error.to_string() })?;
             if let Err(error) = exchange.process.write(one_line(bytes)).await {
@@ -287,8 +291,7 @@ fn one_line(bytes: Bytes) -> Bytes {
     if memchr::memchr2(b'\n', b'\r', &bytes).is_none() {
         return bytes;
     }
-    let spaced: Vec<u8> =
-        bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
+    let spaced: Vec<u8> = bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
     Bytes::from(spaced)
 }
 
