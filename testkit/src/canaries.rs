@@ -10,6 +10,8 @@ use crate::random::Random;
 const UPPER: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const LETTERS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const DIGITS: &str = "0123456789";
+/// Searches of a folder whose files take other names while it is searched.
+const SEARCHES: usize = 20;
 /// Largest file that is searched, in bytes.
 const FILE_LIMIT_BYTES: u64 = 1 << 30;
 
@@ -87,13 +89,24 @@ impl Canaries {
     #[must_use]
     pub fn found_below(&self, folder: &Path) -> Vec<String> {
         let mut found = Vec::new();
-        for path in files_below(folder) {
-            match std::fs::metadata(&path).and_then(|about| read_limited(&path, about.len())) {
-                Ok(content) => {
-                    let here = self.found_in(&content).into_iter();
-                    found.extend(here.map(|(kind, shape)| format!("{kind} ({shape}) in {}", path.display())));
+        for _ in 0..SEARCHES {
+            found.clear();
+            let mut has_vanished = false;
+            for path in files_below(folder) {
+                match std::fs::metadata(&path).and_then(|about| read_limited(&path, about.len())) {
+                    Ok(content) => {
+                        let here = self.found_in(&content).into_iter();
+                        found.extend(here.map(|(kind, shape)| format!("{kind} ({shape}) in {}", path.display())));
+                    }
+                    Err(cause) => {
+                        has_vanished |= cause.kind() == std::io::ErrorKind::NotFound;
+                        found.push(format!("{} could not be searched: {cause}", path.display()));
+                    }
                 }
-                Err(cause) => found.push(format!("{} could not be searched: {cause}", path.display())),
+            }
+            // A file that took another name in the meantime is found under that one by the next search.
+            if !has_vanished {
+                break;
             }
         }
         found

@@ -12,7 +12,7 @@ mod session;
 mod upstream;
 
 pub use ::http::{HeaderName, HeaderValue, Uri};
-pub use door::{HttpDoor, HttpSettings, serve_stdio};
+pub use door::{HttpDoor, HttpListener, HttpSettings, serve_stdio};
 pub use http1::Http1Limits;
 pub use hub::{Hub, SystemClock};
 pub use session::{SessionLimits, SessionTable};

@@ -16,9 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use stockade_core::ports::Clock;
 use stockade_core::words::{CallerName, Secret, ServerName};
-use stockade_gateway::{Http1Limits, HttpSettings, Hub};
+use stockade_gateway::{Http1Limits, HttpListener, HttpSettings, Hub};
 use stockade_policy::Starter;
-use tokio::net::TcpListener;
 
 /// How long requests in flight may still take after the gateway was asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -51,7 +50,7 @@ async fn serve(options: UpOptions, config: Config, environment: Environment) -> 
     let stopped = stop::watch_signals().map_err(|error| internal(&error))?;
     let gateway = Gateway::build(plan::plan(&config, data.clone(), servers, rules)).map_err(|error| unbuilt(&error))?;
     let listener = listen(config.gateway.listen).await?;
-    let address = listener.local_addr().map_err(|error| internal(&error))?;
+    let address = listener.address().map_err(|error| internal(&error))?;
     let key = first_key(&gateway, config.anonymous.is_some())?;
     report_opening(&gateway);
     let door = gateway.http_door(address.port(), settings(&config));
@@ -83,8 +82,8 @@ fn settings(config: &Config) -> HttpSettings {
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+async fn listen(address: SocketAddr) -> Result<HttpListener, Failure> {
+    HttpListener::bind(address).await.map_err(|error| {
         let fix = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "stop what listens there, or set another `gateway.listen` (port 0 takes a free one)"

@@ -50,6 +50,7 @@ async fn serve(options: WrapOptions, config: Config, environment: Environment) -
     tokio::select! {
         () = serving => {}
         _ = stopped.wait_for(|stop| *stop) => {}
+        () = stop::reader_gone(std::io::stdout()) => {}
     }
     sweep.abort();
     gateway.close().await;

@@ -22,8 +22,24 @@ const OURS: &[(&str, &[&str])] = &[
     ("secure-server", &["stockade-server"]),
     ("stockade-bench", &["testkit"]),
     ("testkit", &[]),
-    ("fuzz-harness", EVERYTHING),
+    ("misuse", &["stockade-core"]),
+    ("fuzz-harness", WITH_THE_BINARY),
     ("xtask", &[]),
+];
+/// Everything, and the configuration that the binary's library reads.
+const WITH_THE_BINARY: &[&str] = &[
+    "stockade",
+    "stockade-core",
+    "stockade-inspect",
+    "stockade-policy",
+    "stockade-audit",
+    "stockade-vault",
+    "stockade-store",
+    "stockade-sandbox",
+    "stockade-gateway",
+    "stockade-server",
+    "stockade-console",
+    "secure-server",
 ];
 const EVERYTHING: &[&str] = &[
     "stockade-core",

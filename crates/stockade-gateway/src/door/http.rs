@@ -57,6 +57,29 @@ pub struct HttpSettings {
     pub drain: Duration,
 }
 
+/// A listening socket.
+pub struct HttpListener {
+    inner: TcpListener,
+}
+
+impl HttpListener {
+    /// Listens at `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the system will not let us.
+    pub async fn bind(address: SocketAddr) -> std::io::Result<Self> {
+        TcpListener::bind(address).await.map(|inner| Self { inner })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
 /// The door.
 pub struct HttpDoor {
     road: Arc<Road>,
@@ -74,7 +97,7 @@ impl HttpDoor {
     }
 
     /// Serves until `stop` turns true, then lets what is in flight end.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self: Arc<Self>, listener: HttpListener, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.settings.connections));
         let mut connections = JoinSet::new();
         loop {
@@ -83,7 +106,7 @@ impl HttpDoor {
                 () = stopped(&mut stop) => break,
             };
             let accepted = tokio::select! {
-                accepted = listener.accept() => accepted,
+                accepted = listener.inner.accept() => accepted,
                 () = stopped(&mut stop) => break,
             };
             match accepted {

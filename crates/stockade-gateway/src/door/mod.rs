@@ -6,6 +6,6 @@ mod http;
 mod stdio;
 mod streams;
 
-pub use http::{HttpDoor, HttpSettings};
+pub use http::{HttpDoor, HttpListener, HttpSettings};
 pub use stdio::serve_stdio;
 pub(crate) use streams::Streams;

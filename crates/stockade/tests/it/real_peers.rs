@@ -83,52 +83,69 @@ fn all_servers_on_one_route_are_the_same_beside_a_dead_one() {
     let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), config.permit(permit("dead")));
     for client in Client::ALL {
         for &era in client.eras(true) {
-            let spoken: Vec<&str> =
-                names.into_iter().filter(|name| !client.speaks_modern(era) || servers.of(name).is_modern).collect();
-            let mut calls: Vec<Value> = ["list_tools", "list_resources", "list_prompts"]
-                .into_iter()
-                .map(|operation| json!({ "op": operation }))
-                .collect();
-            let own: Vec<Vec<Value>> = spoken.iter().map(|name| servers.of(name).acts()).collect();
-            for (name, acts) in spoken.iter().zip(&own) {
-                calls.extend(acts.iter().map(|act| named(name, act)));
-            }
-            calls.push(json!({ "op": "call_tool", "name": "dead__anything", "arguments": {} }));
-            let what = format!("{client:?} in {era:?}, merged");
-            let door = Door::Http(gateway.url().to_owned(), gateway.key_for("bob"));
-            let merged = client.drive(&door, era, &json!(calls), servers.folder());
-            let mut answers = merged.results().into_iter();
-            let lists: Vec<Value> = answers.by_ref().take(4).collect();
-            let mut expected_tools = Vec::new();
-            for (name, acts) in spoken.iter().zip(&own) {
-                let mut alone_calls = vec![json!({ "op": "list_tools" })];
-                alone_calls.extend(acts.iter().cloned());
-                let door = Door::Http(gateway.url_of(name), gateway.key_for("bob"));
-                let alone = client.drive(&door, era, &json!(alone_calls), servers.folder()).results();
-                let tools = alone[1]["result"]["tools"].as_array().cloned().unwrap_or_default();
-                expected_tools.extend(tools.into_iter().map(|mut tool| {
-                    tool["name"] = json!(format!("{name}__{}", tool["name"].as_str().expect("a name")));
-                    tool
-                }));
-                let same: Vec<Value> = answers.by_ref().take(acts.len()).collect();
-                for ((act, merged), alone) in acts.iter().zip(same).zip(&alone[2..]) {
-                    assert_eq!(merged, *alone, "{what}: {name}: {act}");
-                }
-            }
-            let sorted = |mut tools: Vec<Value>| {
-                tools.sort_by_key(|tool| tool["name"].to_string());
-                tools
+            let is_modern = client.speaks_modern(era);
+            let spoken: Vec<&str> = names.into_iter().filter(|name| !is_modern || servers.of(name).is_modern).collect();
+            let merged = calls_on_all(&servers, &spoken);
+            let alone = spoken.iter().map(|name| (gateway.url_of(name), calls_on_one(&servers, name)));
+            let runs: Vec<(String, Value)> = std::iter::once((gateway.url().to_owned(), merged)).chain(alone).collect();
+            let run = |(url, calls): &(String, Value)| {
+                let door = Door::Http(url.clone(), gateway.key_for("bob"));
+                client.drive(&door, era, calls, servers.folder()).results()
             };
-            let listed = lists[1]["result"]["tools"].as_array().cloned().unwrap_or_default();
-            assert_eq!(sorted(listed), sorted(expected_tools), "{what}: tools");
-            let dead = answers.next().expect("an answer for the dead server");
-            assert_eq!(dead["error"]["code"], -32603, "{what}: {dead}");
-            assert!(
-                dead["error"]["message"].as_str().is_some_and(|said| said.ends_with("Server unavailable")),
-                "{dead}"
-            );
+            let said: Vec<Vec<Value>> = std::thread::scope(|scope| {
+                let running: Vec<_> = runs.iter().map(|each| scope.spawn(|| run(each))).collect();
+                running.into_iter().map(|driver| driver.join().expect("a driver")).collect()
+            });
+            let alone: Vec<_> = spoken.iter().copied().zip(&said[1..]).collect();
+            assert_merged(&said[0], &alone, &format!("{client:?} in {era:?}"));
         }
     }
+}
+
+/// What is looked at before anything is done; the merged route learns from it whose a resource is.
+const LISTS: [(&str, &str); 4] = [
+    ("list_tools", "tools"),
+    ("list_prompts", "prompts"),
+    ("list_resources", "resources"),
+    ("list_resource_templates", "resourceTemplates"),
+];
+
+/// The lists, then what is particular to the server.
+fn calls_on_one(servers: &Servers, name: &str) -> Value {
+    LISTS.iter().map(|(list, _)| json!({ "op": list })).chain(servers.of(name).acts()).collect()
+}
+
+/// The lists, the acts of all servers under their merged names, and a call to the dead one.
+fn calls_on_all(servers: &Servers, names: &[&str]) -> Value {
+    let acts = names.iter().flat_map(|name| servers.of(name).acts().into_iter().map(|act| named(name, &act)));
+    let dead = json!({ "op": "call_tool", "name": "dead__anything", "arguments": {} });
+    LISTS.iter().map(|(list, _)| json!({ "op": list })).chain(acts).chain([dead]).collect()
+}
+
+/// `merged` and each of `alone` hold the connection, the lists, and the acts.
+#[track_caller]
+fn assert_merged(merged: &[Value], alone: &[(&str, &Vec<Value>)], what: &str) {
+    for (number, (list, member)) in LISTS.iter().enumerate() {
+        let entries = |said: &[Value]| said[1 + number]["result"][member].as_array().cloned().unwrap_or_default();
+        let rename =
+            |name: &str, entry: &Value| if member.starts_with("resource") { entry.clone() } else { named(name, entry) };
+        let expected: Vec<Value> = alone
+            .iter()
+            .flat_map(|(name, alone)| entries(alone).into_iter().map(|entry| rename(name, &entry)))
+            .collect();
+        assert_eq!(entries(merged), expected, "{what}: {list}, in the order of the servers' names");
+    }
+    let mut answers = merged[1 + LISTS.len()..].iter();
+    for (name, alone) in alone {
+        for expected in &alone[1 + LISTS.len()..] {
+            assert_eq!(answers.next(), Some(expected), "{what}: {name}");
+        }
+    }
+    let dead = answers.next().expect("an answer for the dead server");
+    assert_eq!(dead["error"]["code"], -32603, "{what}: {dead}");
+    let said = dead["error"]["message"].as_str().unwrap_or_default();
+    assert!(said.ends_with("Server unavailable"), "{what}: {said}");
+    assert_eq!(answers.next(), None, "{what}");
 }
 
 /// Over stdio the gateway is the client's child and goes with it; over HTTP the session's processes go with the gateway,
@@ -176,7 +193,7 @@ fn wrapped(server: &[String], data: &TempFolder) -> Door {
     Door::Stdio(command)
 }
 
-/// The act of one server as it is called on the merged route.
+/// An act or a tool of one server as it is called on the merged route.
 fn named(server: &str, act: &Value) -> Value {
     let mut act = act.clone();
     for place in ["/name", "/ref/name"] {
