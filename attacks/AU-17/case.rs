@@ -1,6 +1,6 @@
 //! AU-17: another's session.
 
-use crate::ground::{Attacker, LONG, NO_SESSION, Message, Scene, everything, legacy_http_lanes, on_each_with};
+use crate::ground::{Attacker, LONG, Message, NO_SESSION, Scene, everything, legacy_http_lanes, on_each_with};
 use serde_json::json;
 use testkit::{EventStream, WellBehaved};
 

@@ -70,7 +70,7 @@ fn check_ids(minted: &[String]) {
     assert!(width >= 128, "{width} bits");
     assert!(bits.iter().all(|id| id.len() == width), "all are of one length");
     assert_eq!(minted.iter().collect::<HashSet<_>>().len(), minted.len(), "all differ");
-    let heads: HashSet<&str> = minted.iter().map(|id| &id[..16]).collect();
+    let heads: HashSet<&str> = minted.iter().map(|id| id.split_at(16).0).collect();
     assert_eq!(heads.len(), minted.len(), "no two begin alike");
     let count = minted.len() as f64;
     // Eight standard deviations: chance exceeds it once in 10^15, a constant, a counter or a clock always.

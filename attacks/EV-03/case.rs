@@ -12,9 +12,8 @@ const READ: &str = "=?base64?cmVhZF9maWxl?=";
 #[test]
 fn an_encoded_name_is_decoded_before_it_is_judged() {
     on_each(modern_http_lanes(), WellBehaved::files, readers_only, |scene| {
-        let call = |tool: &str, header: &str| {
-            scene.bob.prepare_call(tool, json!({ "path": "a" })).header("Mcp-Name", header)
-        };
+        let call =
+            |tool: &str, header: &str| scene.bob.prepare_call(tool, json!({ "path": "a" })).header("Mcp-Name", header);
         let message = call("delete_file", DELETE);
         let answer = scene.send(&message);
         scene.assert_blocked(&message, &answer, DENIED, "policy", "");

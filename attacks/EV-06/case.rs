@@ -1,8 +1,8 @@
 //! EV-06: an older revision, to get past a check that only the newer one has.
 
 use crate::ground::{
-    DENIED, HEADER_MISMATCH, SESSION_MISSING, UNSUPPORTED_VERSION, http_lanes, legacy_http_lanes,
-    modern_http_lanes, on_each, readers_only,
+    DENIED, HEADER_MISMATCH, SESSION_MISSING, UNSUPPORTED_VERSION, http_lanes, legacy_http_lanes, modern_http_lanes,
+    on_each, readers_only,
 };
 use serde_json::{Value, json};
 use testkit::{Caller, Era, HttpClient, Lane, WellBehaved};

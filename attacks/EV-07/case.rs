@@ -32,7 +32,8 @@ fn a_modern_request_with_somebodys_session_is_its_own_callers_and_stateless() {
         assert!(calls.iter().all(|call| call.header("mcp-session-id").is_none()), "the header goes no further");
         let told = || {
             let records = scene.stage.audit();
-            let own = |caller: &str| records.iter().filter(|record| record.caller() == caller && record.is_request()).count();
+            let own =
+                |caller: &str| records.iter().filter(|record| record.caller() == caller && record.is_request()).count();
             // Warm-up, denial and four calls; a handshake and a call.
             (own("bob"), own("alice")) == (6, 2)
         };

@@ -78,7 +78,8 @@ fn over_stdio_nothing_of_the_kind_reaches_the_server_either() {
 fn a_meta_of_five_mebibytes_is_too_large() {
     let modern = lanes().into_iter().filter(|lane| lane.era.is_modern());
     on_each(modern, WellBehaved::files, readers_only, |scene| {
-        let message = scene.call().edit(|message| message["params"]["_meta"]["x.test/fill"] = json!("x".repeat(5 << 20)));
+        let message =
+            scene.call().edit(|message| message["params"]["_meta"]["x.test/fill"] = json!("x".repeat(5 << 20)));
         let answer = scene.send(&message);
         scene.assert_blocked(&message, &answer, TOO_LARGE, "", "4194304");
     });

@@ -60,14 +60,15 @@ fn a_state_that_is_cut_forged_or_written_otherwise_is_refused() {
         let state = ask(scene, "ask", json!({ "path": "a" }));
         let other = ask(scene, "ask", json!({ "path": "other" }));
         scene.stage.recorder().clear();
-        let half = state.len() / 2;
+        let (head, tail) = state.split_at(state.len() / 2);
+        let (_, other_tail) = other.split_at(other.len() / 2);
         for bent in [
-            state[..state.len() - 1].to_owned(),
-            state[..half].to_owned(),
-            state[1..].to_owned(),
+            state.split_at(state.len() - 1).0.to_owned(),
+            head.to_owned(),
+            state.split_at(1).1.to_owned(),
             String::new(),
             "A".to_owned(),
-            format!("{}{}", &state[..half], &other[half..]),
+            format!("{head}{other_tail}"),
             other.clone(),
             format!("{state}{state}"),
             r#"{"user":"carol","approved":true}"#.to_owned(),
@@ -78,7 +79,7 @@ fn a_state_that_is_cut_forged_or_written_otherwise_is_refused() {
             format!("{state}=="),
             format!(" {state}"),
             format!("{state}\n"),
-            format!("{}\n{}", &state[..half], &state[half..]),
+            format!("{head}\n{tail}"),
             state.replace('-', "+").replace('_', "/") + "=",
         ] {
             assert_refused(scene, &bent);

@@ -1,6 +1,8 @@
 //! EV-11: `requestState` that is replayed.
 
-use crate::ground::{Attacker, INVALID_PARAMS, LONG, Message, Scene, UNIDENTIFIED, lanes, modern_http_lanes, on_each, on_each_with};
+use crate::ground::{
+    Attacker, INVALID_PARAMS, LONG, Message, Scene, UNIDENTIFIED, lanes, modern_http_lanes, on_each, on_each_with,
+};
 use crate::round_trip::{answered, answered_by, ask, ask_by, asking, config};
 use serde_json::json;
 use testkit::{Caller, Era, HttpClient, Lane, wait_until};

@@ -58,10 +58,7 @@ fn a_list_never_asks_for_input() {
 #[test]
 fn what_the_client_has_not_declared_is_not_asked_for() {
     let capabilities = "io.modelcontextprotocol/clientCapabilities";
-    let requests = [
-        (elicitation(), "elicitation"),
-        (json!({ "method": "roots/list", "params": {} }), "roots"),
-    ];
+    let requests = [(elicitation(), "elicitation"), (json!({ "method": "roots/list", "params": {} }), "roots")];
     for (request, named) in requests {
         let server = || answering(input_required(json!({ "ask": request.clone() })));
         on_each(modern(), server, config, |scene| {

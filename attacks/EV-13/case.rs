@@ -32,7 +32,10 @@ fn hostile() -> Vec<(&'static str, Value)> {
         ("items", items),
         ("no_text", property(json!({ "type": "string", "x-mcp-header": 7 }))),
         ("list", property(json!({ "type": "string", "x-mcp-header": ["Region"] }))),
-        ("outside", json!({ "type": "object", "x-mcp-header": "Region", "properties": { "path": { "type": "string" } } })),
+        (
+            "outside",
+            json!({ "type": "object", "x-mcp-header": "Region", "properties": { "path": { "type": "string" } } }),
+        ),
         ("either", property(json!({ "anyOf": [{ "type": "string", "x-mcp-header": "Region" }] }))),
         ("look_alike", property(json!({ "type": "string", "X-Mcp-Header": "Region" }))),
     ]
@@ -62,7 +65,8 @@ fn a_tool_with_an_annotation_that_cannot_be_followed_is_left_out() {
             let is_noted = |rule: &str, tool: &str| {
                 findings.iter().any(|finding| finding["rule"] == rule && finding["place"] == format!("/tools/{tool}"))
             };
-            hostile().iter().all(|(tool, _)| is_noted("x-mcp-header", tool)) && is_noted("x-mcp-header-secret", "secret")
+            hostile().iter().all(|(tool, _)| is_noted("x-mcp-header", tool))
+                && is_noted("x-mcp-header-secret", "secret")
         };
         assert!(wait_until(LONG, found), "the record names each of them: {:#?}", scene.stage.audit().last());
     });
@@ -88,7 +92,8 @@ fn no_hostile_header_is_ever_sent() {
         assert_eq!(scene.send(&message).text(), "ran");
         for received in scene.stage.recorder().messages() {
             let Some(http) = &received.http else { continue };
-            let params = http.head.headers.iter().filter(|(header, _)| header.to_ascii_lowercase().starts_with("mcp-param-"));
+            let params =
+                http.head.headers.iter().filter(|(header, _)| header.to_ascii_lowercase().starts_with("mcp-param-"));
             let params: Vec<_> = params.map(|(header, value)| (header.to_ascii_lowercase(), value.clone())).collect();
             let expected: &[(String, String)] =
                 if received.name() == "right" { &[("mcp-param-region".to_owned(), "eu".to_owned())] } else { &[] };

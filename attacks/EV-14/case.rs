@@ -38,7 +38,8 @@ fn each_reader_is_judged_and_served_anew() {
     };
     on_each_with(&["alice", "carol"], modern_http_lanes(), server, config, |scene| {
         let [alice, carol] = &scene.others[..] else { panic!("two others") };
-        let read = |client: &crate::ground::Attacker| client.send(&client.prepare("resources/read", json!({ "uri": URI })));
+        let read =
+            |client: &crate::ground::Attacker| client.send(&client.prepare("resources/read", json!({ "uri": URI })));
         for (client, expected) in [(alice, "reader 0"), (&scene.bob, "reader 1"), (alice, "reader 2")] {
             let answer = read(client);
             assert_eq!(answer.result()["contents"][0]["text"], expected);

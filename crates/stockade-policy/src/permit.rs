@@ -203,10 +203,14 @@ impl<'p> Part<'p> {
         };
         let actions: Vec<Value> =
             self.actions.iter().map(|action| entity_json(name::ACTION, action.as_str())).collect();
+        let principal = match one_caller {
+            Some(one) => json!({ "op": "==", "entity": entity_json(name::CALLER, one) }),
+            None => json!({ "op": "All" }),
+        };
         let policy = json!({
             "effect": "permit",
             "annotations": { "id": id },
-            "principal": one_caller.map_or(json!({ "op": "All" }), |one| json!({ "op": "==", "entity": entity_json(name::CALLER, one) })),
+            "principal": principal,
             "action": { "op": "in", "entities": actions },
             "resource": resource,
             "conditions": clauses.into_iter().map(|body| json!({ "kind": "when", "body": body })).collect::<Value>(),

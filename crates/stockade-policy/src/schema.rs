@@ -32,7 +32,7 @@ pub(crate) mod name {
 pub(crate) const ID_SEPARATOR: char = '/';
 
 /// How far a rule may look: at the attributes of the caller and the object of its question, not at those of others.
-/// What is not part of a question is not there when the rule is evaluated, so such a rule would fail, and so deny, always.
+/// What is not part of a question is not there when the rule is evaluated: such a rule would always fail, and so deny.
 pub(crate) const DEREFERENCES: u32 = 1;
 
 /// An entity in the JSON form of policies.

@@ -20,7 +20,8 @@ pub(crate) enum Level {
 /// Starts logging. `wanted` is what the operator says, such as `debug` or `info,stockade_gateway=debug`.
 pub(crate) fn start(wanted: Option<&str>, default: Level) -> Result<(), Failure> {
     let default = match default {
-        Level::Warn => "warn",
+        // What the wrapped server says on its own standard error is for the same person: why it does not start, mostly.
+        Level::Warn => "warn,stockade::server=info",
         Level::Info => "info",
     };
     let filter = EnvFilter::try_new(wanted.unwrap_or(default)).map_err(|error| {

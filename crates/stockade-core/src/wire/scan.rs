@@ -126,7 +126,10 @@ pub(super) fn scan(bytes: &[u8], limits: &WireLimits) -> Result<Vec<Node>, ReadE
         return Err(ReadError::TooLarge { bytes: bytes.len(), limit });
     }
     std::str::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 { at: error.valid_up_to() })?;
-    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(32.min(bytes.len())), open: Vec::with_capacity(8) }.run()
+    // Room for a value every eight bytes. What is not used is never resident, and a large tape does not leave behind the
+    // halves, quarters and eighths that it would have grown out of (RX-05).
+    let room = (bytes.len() / 8).clamp(32.min(bytes.len()), limits.values.max(32));
+    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(room), open: Vec::with_capacity(8) }.run()
 }
 
 struct Scanner<'b> {

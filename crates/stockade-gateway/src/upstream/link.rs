@@ -70,6 +70,12 @@ impl Owner {
         }
     }
 
+    fn forget_any(&self, ask: Option<AskId>) {
+        if let Some(ask) = ask {
+            self.forget(ask);
+        }
+    }
+
     /// Has a misdeed of the upstream's put on record.
     pub(crate) async fn note(&self, kind: &'static str, reason: &str) {
         if let Some(road) = self.hub.upgrade().and_then(|hub| hub.road()) {
@@ -87,17 +93,9 @@ impl Owner {
     /// Takes a message that belongs to no request along the road. Returns what the upstream is to be told, if anything.
     pub(crate) async fn unsolicited(&self, frame: Frame) -> Option<Bytes> {
         let road = self.hub.upgrade()?.road()?;
-        let ask = match frame.id() {
-            Some(id) => Some(self.take_in(&frame, id)),
-            None => None,
-        };
-        let from = FromServer {
-            caller: &self.caller,
-            server: &self.server,
-            revision: self.revision(),
-            outbound: None,
-            ask: ask.flatten(),
-        };
+        let ask = frame.id().and_then(|id| self.take_in(&frame, id));
+        let from =
+            FromServer { caller: &self.caller, server: &self.server, revision: self.revision(), outbound: None, ask };
         match road.carry_from_server(frame, &from).await {
             Carried::Pass(released) => {
                 if let Some(session) = self.session() {
@@ -106,11 +104,11 @@ impl Owner {
                 None
             }
             Carried::Drop => {
-                ask.flatten().map(|ask| self.forget(ask));
+                self.forget_any(ask);
                 None
             }
             Carried::Refuse(refusal) => {
-                ask.flatten().map(|ask| self.forget(ask));
+                self.forget_any(ask);
                 Some(refusal)
             }
         }

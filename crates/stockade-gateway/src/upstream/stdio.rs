@@ -129,7 +129,9 @@ impl StdioLink {
             let mut failures = lock(&self.failures);
             failures.count += 1;
             failures.not_before = Some(Instant::now() + BACKOFF.0);
-            UpstreamError::Unavailable { reason: describe(&error) }
+            let reason = describe(&error);
+            warn!(server = %self.owner.server, "the server does not start: {reason}");
+            UpstreamError::Unavailable { reason }
         })?;
         debug!(server = %self.owner.server, pid = child.id(), "server started");
         let calls = Arc::new(Calls::default());

@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod ground;
+#[cfg(test)]
+mod round_trip;
 
 #[cfg(test)]
 #[path = "../../../../attacks/PA-01/case.rs"]
@@ -76,3 +78,78 @@ mod pa_23;
 #[cfg(test)]
 #[path = "../../../../attacks/PA-24/case.rs"]
 mod pa_24;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-01/case.rs"]
+mod ev_01;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-02/case.rs"]
+mod ev_02;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-03/case.rs"]
+mod ev_03;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-04/case.rs"]
+mod ev_04;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-05/case.rs"]
+mod ev_05;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-06/case.rs"]
+mod ev_06;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-07/case.rs"]
+mod ev_07;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-08/case.rs"]
+mod ev_08;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-09/case.rs"]
+mod ev_09;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-10/case.rs"]
+mod ev_10;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-11/case.rs"]
+mod ev_11;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-12/case.rs"]
+mod ev_12;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-13/case.rs"]
+mod ev_13;
+#[cfg(test)]
+#[path = "../../../../attacks/EV-14/case.rs"]
+mod ev_14;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-17/case.rs"]
+mod au_17;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-18/case.rs"]
+mod au_18;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-19/case.rs"]
+mod au_19;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-20/case.rs"]
+mod au_20;
+#[cfg(test)]
+#[path = "../../../../attacks/RX-01/case.rs"]
+mod rx_01;
+#[cfg(test)]
+#[path = "../../../../attacks/RX-04/case.rs"]
+mod rx_04;
+#[cfg(test)]
+#[path = "../../../../attacks/RX-05/case.rs"]
+mod rx_05;
+#[cfg(test)]
+#[path = "../../../../attacks/AD-01/case.rs"]
+mod ad_01;
+#[cfg(test)]
+#[path = "../../../../attacks/AD-06/case.rs"]
+mod ad_06;
+#[cfg(test)]
+#[path = "../../../../attacks/AD-07/case.rs"]
+mod ad_07;
+#[cfg(test)]
+#[path = "../../../../attacks/AD-09/case.rs"]
+mod ad_09;

@@ -106,7 +106,7 @@ fn the_configurations_in_the_documents_are_right() {
     for page in pages().iter().filter(|page| page.path.components().count() == 1 || page.path.starts_with("docs")) {
         for example in blocks(&page.text, "toml") {
             let program = Program::new();
-            program.folder.write("stockade.toml", &completed(&example));
+            program.folder.write("stockade.toml", completed(&example));
             let said = program.run(&["config", "check", "--config", "stockade.toml"]);
             assert_eq!(said.code, Some(0), "{}:\n{example}\n{}", page.path.display(), said.stderr);
             checked += 1;

@@ -47,8 +47,10 @@ fn same_behind_both_doors(name: &str) {
     let servers = Servers::new();
     let server = servers.of(name);
     let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), serving(&servers, &[name]));
+    // Both Python servers stand on one library: trying both eras with one of them is enough.
+    let in_newest_only = name == "time";
     for client in Client::ALL {
-        for &era in client.eras(server.is_modern) {
+        for &era in client.eras(server.is_modern).iter().take(if in_newest_only { 1 } else { usize::MAX }) {
             let data = TempFolder::new();
             let key = gateway.key_for("bob");
             let doors = [

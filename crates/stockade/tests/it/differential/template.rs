@@ -37,10 +37,11 @@ impl Template {
     /// The number in the place of the id (or else of the token), if the bytes are otherwise these, with that very number
     /// in the place of the token.
     pub(super) fn number_in(&self, bytes: &[u8]) -> Option<String> {
-        let at = self.text.find(ID).or_else(|| self.text.find(TOKEN))?;
+        let mark = if self.text.contains(ID) { ID } else { TOKEN };
+        let (start, _) = self.text.split_once(mark)?;
         // A token may stand before the id; it has as many digits as the number that is looked for.
         (1..=20).find_map(|digits| {
-            let before = self.text[..at].matches(TOKEN).count() * digits + self.text[..at].replace(TOKEN, "").len();
+            let before = start.matches(TOKEN).count() * digits + start.replace(TOKEN, "").len();
             let number = std::str::from_utf8(bytes.get(before..before + digits)?).ok()?;
             let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
             (is_number && self.fill(number, number) == bytes).then(|| number.to_owned())

@@ -180,7 +180,8 @@ impl Wire {
             End::Http(client) => &**client,
             End::Stdio(client) => &**client,
         };
-        client.request("tools/list", json!({})).result();
+        let listed = client.request("tools/list", json!({}));
+        assert!(listed.result().is_object(), "{listed}");
     }
 
     /// The server gets the request as it was sent, the client gets the answer as it was given; only the id and the

@@ -85,7 +85,8 @@ impl Bench {
                 session: Some(Arc::downgrade(&session)),
             };
             let link = Arc::new(Scripted { owner, scripts: Mutex::default(), received: Arc::default() });
-            session.add_link(server, Arc::clone(&link) as Arc<dyn Link>);
+            let made: Result<_, UpstreamError> = session.link_or(&server, || Ok(Arc::clone(&link) as Arc<dyn Link>));
+            assert!(made.is_ok());
             links.insert((*name).to_owned(), link);
         }
         let ports = Ports {
