@@ -8,7 +8,7 @@ use testkit::{AuditRecord, Caller, RawHttp, Received, Reply, Tool, Transport, We
 
 /// Requests on each lane: 10,000 in the case.
 fn requests() -> usize {
-    if is_long() { 10_000 } else { 480 }
+    if is_long() { 10_000 } else { 192 }
 }
 
 /// Requests that are under way at once.

@@ -23,12 +23,12 @@ impl WireLimits {
     /// What the attack cases allow at most (PA-03).
     pub const DEPTH_CEILING: usize = 128;
 
-    /// The defaults: 4 MiB, 64 levels, 65,536 members, 262,144 values, 4 MiB strings, 4 KiB names.
+    /// The defaults: 4 MiB, 64 levels, 65,536 members, 131,072 values, 4 MiB strings, 4 KiB names.
     pub const DEFAULT: Self = Self {
         message_bytes: 4 << 20,
         depth: 64,
         members: 1 << 16,
-        values: 1 << 18,
+        values: 1 << 17,
         string_bytes: 4 << 20,
         name_bytes: 4 << 10,
     };

@@ -126,10 +126,7 @@ pub(super) fn scan(bytes: &[u8], limits: &WireLimits) -> Result<Vec<Node>, ReadE
         return Err(ReadError::TooLarge { bytes: bytes.len(), limit });
     }
     std::str::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 { at: error.valid_up_to() })?;
-    // Room for a value every eight bytes. What is not used is never resident, and a large tape does not leave behind the
-    // halves, quarters and eighths that it would have grown out of (RX-05).
-    let room = (bytes.len() / 8).clamp(32.min(bytes.len()), limits.values.max(32));
-    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(room), open: Vec::with_capacity(8) }.run()
+    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(32.min(bytes.len())), open: Vec::with_capacity(8) }.run()
 }
 
 struct Scanner<'b> {
@@ -361,6 +358,11 @@ impl Scanner<'_> {
     fn push(&mut self, start: usize, tag: Tag) -> Result<Expect, ReadError> {
         if self.tape.len() >= self.limits.values {
             return Err(ReadError::TooMany { what: "values", at: start, limit: self.limits.values });
+        }
+        if self.tape.len() == self.tape.capacity() {
+            // Never more room than the limit allows values, where doubling would take up to twice that.
+            let room = self.tape.len().saturating_mul(2).clamp(32, self.limits.values.max(32));
+            self.tape.reserve_exact(room.saturating_sub(self.tape.len()));
         }
         let next = to_u32(self.tape.len() + 1);
         self.tape.push(Node { start: to_u32(start), end: to_u32(self.at), next, tag });

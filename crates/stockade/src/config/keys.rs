@@ -127,7 +127,7 @@ pub(super) static MESSAGE_BYTES: Key = bytes("message_bytes", 4 << 20, 1 << 30, 
 pub(super) static DEPTH: Key = count("depth", 64, 128, "Objects and arrays inside each other in one message.");
 pub(super) static MEMBERS: Key = count("members", 1 << 16, 1 << 24, "Members of one object, or elements of one array.");
 pub(super) static VALUES: Key =
-    count("values", 1 << 18, 1 << 26, "Values in one message, names of members counted as values.");
+    count("values", 1 << 17, 1 << 26, "Values in one message, names of members counted as values.");
 pub(super) static STRING_BYTES: Key =
     bytes("string_bytes", 4 << 20, 1 << 30, "One string between its quotes, as written.");
 pub(super) static HEADER_DEADLINE: Key =

@@ -90,7 +90,6 @@ pub(crate) const UNSUPPORTED_VERSION: Words = Words { status: 400, code: -32022,
 pub(crate) const UNIDENTIFIED: Words = Words { status: 401, code: -32600, text: "Authentication required" };
 pub(crate) const NO_SESSION: Words = Words { status: 404, code: -32600, text: "Session not found" };
 pub(crate) const SESSION_MISSING: Words = Words { status: 400, code: -32600, text: "Session required" };
-pub(crate) const RATE_LIMITED: Words = Words { status: 429, code: 1002, text: "Rate limit exceeded" };
 pub(crate) const DENIED: Words = Words { status: 200, code: 1001, text: "Permission denied" };
 pub(crate) const TIMED_OUT: Words = Words { status: 200, code: 1004, text: "Timeout" };
 pub(crate) const WITHHELD: Words = Words { status: 200, code: 1005, text: "Result withheld" };
