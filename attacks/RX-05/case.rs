@@ -108,7 +108,7 @@ fn too_many_items(upstream: Transport, config: fn() -> Config, words: Words, rea
 
 #[test]
 fn too_many_items_are_no_answer_even_where_they_are_small() {
-    too_many_items(Transport::Http, everything, SERVER_FAILED, "more than 65536");
+    too_many_items(Transport::Http, everything, SERVER_FAILED, "more than 131072 values");
 }
 
 #[test]
