@@ -141,7 +141,7 @@ impl<'place> Bench<'place> {
     /// A fresh reference server and a fresh gateway with a fresh data folder: no state from a run before.
     fn through(&self, revision: &'static str, binary: &Path) -> Result<Report, ConformanceError> {
         let reference = self.reference()?;
-        let data = self.folder.join(format!("gateway-{revision}"));
+        let data = self.folder.join(format!("data-{revision}"));
         let gateway = peers::Gateway::start(binary, &data, SERVER, reference.url())
             .map_err(|cause| ConformanceError::Peer { cause })?;
         self.suite(revision, "gateway", &format!("{}/{SERVER}", gateway.url()))
