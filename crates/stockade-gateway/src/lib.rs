@@ -7,6 +7,7 @@ pub mod http1;
 pub mod sse;
 mod door;
 mod hub;
+mod line;
 mod room;
 mod session;
 mod upstream;

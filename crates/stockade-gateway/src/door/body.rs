@@ -1,6 +1,7 @@
 //! The bodies of answers: one message, or a stream of events.
 
 use super::streams::{Event, Reader, Streams};
+use crate::line::one_line;
 use crate::session::Session;
 use crate::sse::{Encoder, EventId, OutgoingEvent};
 use bytes::Bytes;
@@ -105,14 +106,6 @@ fn encode(id: Option<&str>, data: &[u8], retry: Option<Duration>) -> Option<Byte
     Some(Bytes::from(text))
 }
 
-/// A message on one line; line ends between its values mean nothing in JSON and much in an event stream.
-fn on_one_line(data: Bytes) -> Bytes {
-    if memchr::memchr2(b'\n', b'\r', &data).is_none() {
-        return data;
-    }
-    data.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect()
-}
-
 impl Body for DoorBody {
     type Data = Bytes;
     type Error = Infallible;
@@ -126,13 +119,13 @@ impl Body for DoorBody {
             Self::Kept(Kept { session, reader, alive }) => match session.streams.poll(reader, context) {
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Event { id, data, retry })) => {
-                    (Some(encode(Some(&id), &on_one_line(data), retry)), alive)
+                    (Some(encode(Some(&id), &one_line(data), retry)), alive)
                 }
                 Poll::Pending => (None, alive),
             },
             Self::Live(live) => match live.poll_message(context) {
                 Poll::Ready(None) => return Poll::Ready(None),
-                Poll::Ready(Some(data)) => (Some(encode(None, &on_one_line(data), None)), &mut live.alive),
+                Poll::Ready(Some(data)) => (Some(encode(None, &one_line(data), None)), &mut live.alive),
                 Poll::Pending => (None, &mut live.alive),
             },
         };

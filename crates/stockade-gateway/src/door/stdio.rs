@@ -5,6 +5,7 @@
 //! Must never: write anything to the output but released messages, one a line; keep a line that is over the limit.
 
 use crate::hub::Hub;
+use crate::line::one_line;
 use crate::room::make_room;
 use crate::session::lock;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -202,8 +203,7 @@ async fn write_messages(mut output: impl AsyncWrite + Unpin, mut queue: mpsc::Re
     let mut line = Vec::new();
     while let Some(message) = queue.recv().await {
         line.clear();
-        // Line ends between the values of a message mean nothing in JSON and much on this wire.
-        line.extend(message.bytes().iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
+        line.extend_from_slice(&one_line(message.bytes().clone()));
         line.push(b'\n');
         let written = async {
             output.write_all(&line).await?;

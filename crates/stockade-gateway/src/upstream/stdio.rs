@@ -10,6 +10,7 @@
 use super::calls::{Belongs, Calls, Waiting};
 use super::link::{Link, Owner};
 use super::probe::{Probed, discover_request, read_discovery};
+use crate::line::one_line;
 use crate::room::make_room;
 use crate::session::lock;
 use bytes::{Bytes, BytesMut};
@@ -285,16 +286,6 @@ impl Link for StdioLink {
             }
         })
     }
-}
-
-/// A message as one line: line ends between its values mean nothing in JSON and something in the framing. Inside of
-/// strings there are none; the strict reader has seen to that.
-fn one_line(bytes: Bytes) -> Bytes {
-    if memchr::memchr2(b'\n', b'\r', &bytes).is_none() {
-        return bytes;
-    }
-    let spaced: Vec<u8> = bytes.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }).collect();
-    Bytes::from(spaced)
 }
 
 /// One request to a child.
