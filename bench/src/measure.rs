@@ -251,8 +251,8 @@ listen = "127.0.0.1:0"
 profile = "internal"
 
 [limits]
-calls_per_minute = 100000000
-messages_per_minute = 100000000
+calls_per_minute = 1_000_000
+messages_per_minute = 1_000_000
 
 [servers.bench]
 url = "http://{upstream}/mcp"

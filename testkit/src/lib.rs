@@ -10,6 +10,8 @@
 mod folder;
 mod random;
 mod timer;
+pub mod authorization;
+pub mod certificates;
 
 mod http_text;
 mod sse;
@@ -33,6 +35,7 @@ mod gateway;
 mod invariants;
 mod process;
 mod stage;
+mod tls;
 
 pub use answer::Answer;
 pub use audit::AuditRecord;
@@ -51,6 +54,7 @@ pub use recorder::Recorder;
 pub use reply::Reply;
 pub use script::Script;
 pub use sse::{SseEvent, SseParser};
+pub use tls::{TlsClient, TlsFront, TlsFrontOptions, TlsOptions};
 pub use stage::{Lane, Stage};
 pub use upstream::{ServerEntry, Upstream, relay_path};
 pub use well_behaved::{Call, Control, Tool, WellBehaved, text};

@@ -114,6 +114,8 @@ const PARTS: &[Part] = &[
 /// # Errors
 /// [`DepsError`], with what happened, why and what to do; what was installed before it stays.
 pub fn install(place: &Place) -> Result<(), DepsError> {
+    system::need("openssl", &["version"], &["openssl"], "the tests of TLS")?;
+    system::need("curl", &["--version"], &["curl"], "the tests of TLS")?;
     for part in PARTS {
         let digest = pins::digest(&place.fixtures().join(part.fixture), part.pin_files)?;
         let stamp = place.test_deps().join(format!("{}.stamp", part.folder));

@@ -11,6 +11,7 @@
 
 mod bench;
 pub mod conformance;
+mod deny;
 pub mod deps;
 mod place;
 mod process;
@@ -31,6 +32,7 @@ usage: cargo xtask TASK
   tidy                     check the rules that no compiler checks
   conformance [--direct]   run the public MCP conformance suite directly, and through the gateway, and compare
   bench [ARGUMENTS]        run the benchmarks (release build)
+  deny [--advisories]      check licences, bans, sources and version floors of all dependencies
 ";
 
 /// Something was found or refused.
@@ -51,6 +53,8 @@ pub fn run(arguments: Vec<String>) -> ExitCode {
         ["tidy"] => tidy::run(&place).map_err(Into::into),
         ["conformance", "--direct"] => conformance::run_direct(&place).map_err(Into::into),
         ["conformance"] => conformance::run_both(&place).map_err(Into::into),
+        ["deny"] => deny::run(&place, false).map_err(Into::into),
+        ["deny", "--advisories"] => deny::run(&place, true).map_err(Into::into),
         ["bench", rest @ ..] => bench::run(&place, rest).map_err(Into::into),
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -4,6 +4,7 @@
 //! Must never: do input or output of any kind. What it needs from the world it asks for through [`ports`].
 
 pub mod words;
+pub mod identity;
 pub mod wire;
 pub mod mcp;
 pub mod record;
@@ -11,4 +12,5 @@ pub mod ports;
 pub mod refusal;
 pub mod ticket;
 pub mod guard;
+mod presence;
 pub mod pipeline;

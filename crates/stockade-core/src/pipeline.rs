@@ -3,21 +3,24 @@
 //! Must never: have a second way through. Each guard takes what only the guard before it can make.
 
 use crate::guard::{
-    Arrived, Credential, Flight, Inspected, Interim, LimitSettings, Limiter, Message, Notes, Outbound, Released, Seen,
-    UsedStates, admit, authorise, consent, forward, identify, inspect, inspect_interim, no_session, read, recognise,
-    record, record_event, release, release_interim, release_nothing, release_refusal, send, validate,
+    Arrived, Flight, Inspected, Interim, LimitSettings, Limiter, Message, Notes, Outbound, Released, Seen, UsedStates,
+    admit, authorise, consent, forward, identify, inspect, inspect_interim, no_session, read, recognise, record,
+    record_event, release, release_interim, release_nothing, release_refusal, send, stands, still_stands, validate,
 };
+use crate::identity::{Identity, Shown};
 use crate::mcp::{Frame, Id, Method, Revision};
 use crate::ports::{
     AskId, Catalogue, Clock, Entropy, Identities, Outlet, Policy, Record, Route, Seals, SessionFacts, Sessions,
     Upstreams,
 };
+use crate::presence::Presence;
 use crate::record::Outcome;
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::WireLimits;
 use crate::words::{Caller, ServerName, SessionId, TicketId};
 use bytes::Bytes;
+use futures_util::future::{Abortable, Aborted};
 use std::sync::Arc;
 use stockade_inspect::Screen;
 
@@ -63,6 +66,7 @@ pub struct Road {
     limiter: Arc<Limiter>,
     used_states: UsedStates,
     notes: Notes,
+    presence: Arc<Presence>,
     boot: [u8; 16],
     screen: Screen,
 }
@@ -105,6 +109,7 @@ impl Road {
             limiter,
             used_states: UsedStates::default(),
             notes: Notes::default(),
+            presence: Arc::default(),
             boot,
             screen: Screen::default(),
         }
@@ -118,12 +123,16 @@ impl Road {
             Err(unread) => return self.refuse(&mut ticket, &unread.0, unread.1.as_ref()).await,
         };
         let id = arrival.id().cloned();
+        let wants_answer = arrival.wants_answer();
         if let Some(id) = &id {
             outlet.started(id, arrival.method());
         }
         match self.guarded(&mut ticket, arrival, outlet).await {
             Ok(released) => released,
-            Err(refused) => self.refuse(&mut ticket, &refused, id.as_ref()).await,
+            Err(refused) => {
+                let released = self.refuse(&mut ticket, &refused, id.as_ref()).await;
+                if wants_answer { released } else { released.unexpected() }
+            }
         }
     }
 
@@ -134,7 +143,7 @@ impl Road {
         outlet: &mut dyn Outlet,
     ) -> Result<Released, Refused> {
         let ports = &self.ports;
-        let identified = identify(ticket, arrival, ports.identities.as_ref(), self.settings.anonymous.as_ref())?;
+        let identified = identify(ticket, arrival, ports.identities.as_ref(), self.settings.anonymous.as_ref()).await?;
         let validated = validate(ticket, identified, ports.sessions.as_ref(), self.settings.floor)?;
         let is_request = matches!(validated.message(), Message::Request(_));
         let authorised =
@@ -149,7 +158,7 @@ impl Road {
         }
         let recorded = record(ticket, admitted, self, now).await?;
         let (mut flight, outbound) = forward(recorded, self).await?;
-        let reply = self.answer(ticket, &mut flight, &outbound, outlet).await?;
+        let reply = self.answer_while_standing(ticket, &mut flight, &outbound, outlet).await?;
         let opened = reply.session().cloned();
         let released = self.hand_over(ticket, &outbound, reply).await;
         if let (Some(session), Err(_)) = (opened, &released) {
@@ -165,7 +174,37 @@ impl Road {
         reply: crate::guard::Reply,
     ) -> Result<Released, Refused> {
         let inspected: Inspected<_> = inspect(ticket, outbound, reply, self)?;
-        release(ticket, inspected).await
+        release(ticket, inspected, outbound.identity(), self.ports.identities.as_ref()).await
+    }
+
+    /// Waits for the answer for as long as what proved the caller holds.
+    async fn answer_while_standing(
+        &self,
+        ticket: &mut Ticket,
+        flight: &mut Flight,
+        outbound: &Outbound,
+        outlet: &mut dyn Outlet,
+    ) -> Result<crate::guard::Reply, Refused> {
+        let (_present, registration) = self.presence.enter(outbound.identity());
+        match Abortable::new(self.answer(ticket, flight, outbound, outlet), registration).await {
+            Ok(answered) => answered,
+            Err(Aborted) => {
+                still_stands(outbound.identity(), self.ports.identities.as_ref())?;
+                Err(Refused::by("identify", Refusal::Unidentified, "what proved the caller no longer held"))
+            }
+        }
+    }
+
+    /// Ends every request in flight whose caller was revoked, or whose credential has expired, since it began. To be called
+    /// several times a second; returns how many it ended.
+    pub fn end_fallen(&self) -> usize {
+        self.presence.end_unless(|identity| self.stands(identity))
+    }
+
+    /// Says whether what proved a caller still holds.
+    #[must_use]
+    pub fn stands(&self, identity: &Identity) -> bool {
+        stands(identity, self.ports.identities.as_ref()).is_ok()
     }
 
     /// Waits for the answer, and passes on what comes before it.
@@ -299,12 +338,12 @@ impl Road {
         &self,
         kind: &'static str,
         door: &'static str,
-        credential: &Credential,
+        shown: &Shown,
         session: Option<&SessionId>,
         route: &Route,
-    ) -> Result<(Caller, SessionFacts), Released> {
+    ) -> Result<(Identity, SessionFacts), Released> {
         let mut ticket = self.ticket(door, kind);
-        let found = self.session_of(&mut ticket, credential, session, route);
+        let found = self.session_of(&mut ticket, shown, session, route).await;
         match found {
             Ok(found) => match ticket.event().await {
                 Ok(_) => Ok(found),
@@ -317,22 +356,42 @@ impl Road {
         }
     }
 
-    fn session_of(
+    async fn session_of(
         &self,
         ticket: &mut Ticket,
-        credential: &Credential,
+        shown: &Shown,
         session: Option<&SessionId>,
         route: &Route,
-    ) -> Result<(Caller, SessionFacts), Refused> {
+    ) -> Result<(Identity, SessionFacts), Refused> {
         let anonymous = self.settings.anonymous.as_ref();
-        let caller = recognise(ticket, credential, self.ports.identities.as_ref(), anonymous)?;
+        let identity = recognise(ticket, shown, self.ports.identities.as_ref(), anonymous).await?;
         let missing = || Refused::by("validate", Refusal::SessionMissing, "no session is named");
         let session = session.ok_or_else(missing)?;
         ticket.facts().session = Some(session.digest());
-        let facts = self.ports.sessions.find(session, &caller, route).map_err(no_session)?;
+        let facts = self.ports.sessions.find(session, &identity, route).map_err(no_session)?;
         ticket.facts().revision = Some(facts.revision.as_str());
         ticket.facts().client = facts.client.clone();
-        Ok((caller, facts))
+        Ok((identity, facts))
+    }
+
+    /// Puts on record what a page or document beside the MCP routes was used for: metadata, sign-in. `event` is a fixed word.
+    ///
+    /// # Errors
+    /// The released refusal when it cannot be recorded; what the page would have said must then not go out.
+    pub async fn record_site(&self, door: &'static str, event: &'static str, status: u16) -> Result<(), Released> {
+        let mut ticket = self.ticket(door, event);
+        if status >= 400 {
+            let reason = format!("answered with {status}");
+            ticket.refuse(&Refused::by("site", Refusal::Forbidden, reason)).await;
+            return Ok(());
+        }
+        match ticket.event().await {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let refused = Refused::by("record", Refusal::Unavailable, error.to_string());
+                Err(self.refuse(&mut ticket, &refused, None).await)
+            }
+        }
     }
 
     /// Refuses what a door could not even hand over as a message: a wrong content type, an unknown path, a broken frame.
@@ -346,7 +405,10 @@ impl Road {
             let outcome = match refused.said {
                 Refusal::TimedOut => Outcome::TimedOut,
                 Refusal::Cancelled => Outcome::Cancelled,
-                Refusal::Withheld | Refusal::PermissionDenied | Refusal::UnsupportedVersion { .. } => Outcome::Withheld,
+                Refusal::Withheld
+                | Refusal::Unidentified
+                | Refusal::PermissionDenied
+                | Refusal::UnsupportedVersion { .. } => Outcome::Withheld,
                 _ => Outcome::UpstreamFailed,
             };
             let reason = format!("{}: {}", refused.rule, refused.reason);
@@ -356,7 +418,7 @@ impl Road {
             ticket.refuse(refused).await;
         }
         let is_modern = ticket.facts().revision == Some(Revision::V2026_07_28.as_str());
-        release_refusal(ticket.id(), &refused.said, id, is_modern)
+        release_refusal(ticket.id(), refused, id, is_modern)
     }
 
     fn ticket(&self, door: &'static str, kind: &'static str) -> Ticket {

@@ -3,9 +3,10 @@
 //! Must never: name a file, a socket, a database or a process.
 
 use crate::guard::{Outbound, Released};
+use crate::identity::{Identity, IdentityError, Shown};
 use crate::mcp::{Frame, Id, Method, Revision};
 use crate::record::{Entry, Written};
-use crate::words::{Caller, Secret, ServerName, SessionId};
+use crate::words::{Caller, ServerName, SessionId};
 use bytes::Bytes;
 use std::future::Future;
 use std::pin::Pin;
@@ -39,33 +40,20 @@ pub trait Entropy: Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// Nobody could be recognised. The caller learns only that; the operator gets the reason.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityError {
-    /// No key of this id and digest.
-    #[error("no API key matches")]
-    UnknownKey,
-    /// The key was revoked or has expired.
-    #[error("the API key `{id}` is no longer valid")]
-    EndedKey {
-        /// The public part of the key.
-        id: String,
-    },
-    /// The keys cannot be read.
-    #[error("the API keys cannot be read: {reason}")]
-    Unreadable {
-        /// What the store said, without paths.
-        reason: String,
-    },
-}
-
-/// Who holds which key.
+/// Who calls: the only place where what was shown turns into a caller.
 pub trait Identities: Send + Sync {
-    /// The caller who holds `key`.
+    /// Recognises the sender of one message. Called for every message; nothing of an earlier one helps.
     ///
     /// # Errors
-    /// When nobody does, or it cannot be known. An error is a deny.
-    fn caller_of_key(&self, key: &Secret) -> Result<Caller, IdentityError>;
+    /// When nobody is recognised, or it cannot be known. An error is a deny.
+    fn identify<'a>(&'a self, shown: &'a Shown) -> PortFuture<'a, Result<Identity, IdentityError>>;
+
+    /// Says whether what proved `identity` still holds: not revoked, not expired. Quick, from memory; asked while a message
+    /// is in flight, before its answer goes out, and while a stream is open.
+    ///
+    /// # Errors
+    /// When it no longer holds, or that cannot be known. An error ends what was begun.
+    fn stands(&self, identity: &Identity) -> Result<(), IdentityError>;
 }
 
 /// What a caller wants to do, in the words of policies.
@@ -262,11 +250,12 @@ pub enum SessionError {
 
 /// The live legacy sessions. A session routes; it never authorises.
 pub trait Sessions: Send + Sync {
-    /// Finds the session `id` of `caller` on `route`.
+    /// Finds the session `id` of the caller on `route`. What the caller showed with this message becomes what the session
+    /// stands on from now on: a newer token, for example.
     ///
     /// # Errors
     /// When there is none for exactly this caller and route.
-    fn find(&self, id: &SessionId, caller: &Caller, route: &Route) -> Result<SessionFacts, SessionError>;
+    fn find(&self, id: &SessionId, identity: &Identity, route: &Route) -> Result<SessionFacts, SessionError>;
     /// The request of an upstream's that the client of this session was asked under `id` and has not answered yet.
     fn asked(&self, session: &SessionId, id: &Id) -> Option<(ServerName, Method)>;
     /// Ends a session whose handshake was refused after the upstream had answered it: nobody will learn its id.
@@ -291,12 +280,14 @@ pub trait Seals: Send + Sync {
 }
 
 /// What the configuration says of one tool or method of one server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Treatment {
     /// What it does to the world.
     pub effect: Effect,
     /// How long one call may take, from the start of forwarding to the end of the answer.
     pub deadline: Duration,
+    /// The scopes that a caller who is limited by scopes needs for it, all of them.
+    pub scopes: Arc<[String]>,
 }
 
 /// What the operator has said of servers and their tools.
@@ -335,7 +326,7 @@ pub enum UpstreamError {
         limit: usize,
     },
     /// It speaks another era.
-    #[error("speaks {supported:?}, not {requested}")]
+    #[error("speaks {}, not {requested}", .supported.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", "))]
     OtherEra {
         /// What the client speaks.
         requested: Revision,

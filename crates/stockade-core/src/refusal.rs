@@ -3,6 +3,7 @@
 //! The caller gets a fixed text and the id of the record. No text of a peer, no path, no version and no name of a server
 //! ever enters it. The operator's text goes to the record only.
 
+use crate::identity::Challenge;
 use crate::mcp::{Id, Revision};
 use crate::wire::push_json_string;
 use crate::words::TicketId;
@@ -32,6 +33,10 @@ pub enum Refusal {
     },
     /// Nobody could be recognised.
     Unidentified,
+    /// What was shown is no credential.
+    MalformedCredential,
+    /// The caller's scopes are not enough for this operation.
+    InsufficientScope,
     /// There is no such session for this caller.
     NoSession,
     /// A legacy request without the session that it needs.
@@ -93,6 +98,8 @@ impl Refusal {
             Self::HeaderMismatch => (-32020, "Header mismatch", 400),
             Self::UnsupportedVersion { .. } => (-32022, "Unsupported protocol version", 400),
             Self::Unidentified => (-32600, "Authentication required", 401),
+            Self::MalformedCredential => (-32600, "Invalid request format", 400),
+            Self::InsufficientScope => (1001, "Permission denied", 403),
             Self::NoSession => (-32600, "Session not found", 404),
             Self::SessionMissing => (-32600, "Session required", 400),
             Self::NoRoute => (-32600, "Not found", 404),
@@ -153,13 +160,21 @@ pub struct Refused {
     pub rule: String,
     /// Why, for the record. Texts of peers in it are escaped.
     pub reason: String,
+    /// What the caller should show instead.
+    pub challenge: Option<Box<Challenge>>,
 }
 
 impl Refused {
     /// A refusal by a guard.
     #[must_use]
     pub fn by(rule: impl Into<String>, said: Refusal, reason: impl Into<String>) -> Self {
-        Self { said, rule: rule.into(), reason: reason.into() }
+        Self { said, rule: rule.into(), reason: reason.into(), challenge: None }
+    }
+
+    /// The same, telling the caller what to show instead.
+    #[must_use]
+    pub fn with_challenge(self, challenge: Challenge) -> Self {
+        Self { challenge: Some(Box::new(challenge)), ..self }
     }
 }
 

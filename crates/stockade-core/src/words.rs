@@ -3,6 +3,7 @@
 //! Must never: let a bare `String` travel between functions that mean different things by it.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a name was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +17,7 @@ pub enum NameError {
         name: String,
     },
     /// Not a name that can stand in a policy and in a record.
-    #[error("caller name `{name}` is not allowed: use 1 to 128 letters, digits or any of `-_.@:/`")]
+    #[error("caller name `{name}` is not allowed: use 1 to 128 letters, digits or any of `-_.@:/|%`")]
     Caller {
         /// What was said, escaped.
         name: String,
@@ -78,7 +79,7 @@ impl CallerName {
     /// # Errors
     /// When the text is no caller name.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@:/".contains(&byte);
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@:/|%".contains(&byte);
         if !text.is_empty() && text.len() <= 128 && text.bytes().all(fine) {
             Ok(Self(text.to_owned()))
         } else {
@@ -106,29 +107,72 @@ pub enum CallerKind {
     LocalUser,
     /// The holder of an API key.
     ApiKey,
+    /// The holder of a client certificate's key.
+    Certificate,
+    /// The holder of an access token.
+    Token,
     /// Nobody in particular; only where a sandbox configuration names such a caller.
     Anonymous,
 }
 
 impl CallerKind {
+    /// All of them, for generated tables.
+    pub const ALL: [Self; 5] = [Self::LocalUser, Self::ApiKey, Self::Certificate, Self::Token, Self::Anonymous];
+
     /// The word for policies and records.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LocalUser => "local-user",
             Self::ApiKey => "api-key",
+            Self::Certificate => "certificate",
+            Self::Token => "token",
             Self::Anonymous => "anonymous",
         }
     }
 }
 
-/// A recognised caller.
+/// Where a caller of a token comes from. A new token of the same three is the same caller (attack case AU-18).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Origin {
+    /// The token's issuer, whole (RFC 9068 §2.2 `iss`).
+    pub issuer: String,
+    /// Whom the issuer speaks of (`sub`).
+    pub subject: String,
+    /// The client that the token was issued to (`client_id`); empty where the issuer does not say.
+    pub client: String,
+}
+
+/// A recognised caller: who it is, and nothing of what was shown to prove it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Caller {
     /// The name that rules use.
     pub name: CallerName,
     /// How they were recognised.
     pub kind: CallerKind,
+    /// Where they come from, for callers of tokens.
+    pub origin: Option<Arc<Origin>>,
+}
+
+impl Caller {
+    /// A caller who comes from nowhere else.
+    #[must_use]
+    pub const fn new(name: CallerName, kind: CallerKind) -> Self {
+        Self { name, kind, origin: None }
+    }
+
+    /// One text for exactly this caller, to bind sealed things to: no two callers have the same.
+    #[must_use]
+    pub fn binding(&self) -> String {
+        let mut text = format!("{}\n{}", self.kind.as_str(), self.name);
+        if let Some(origin) = &self.origin {
+            for part in [&origin.issuer, &origin.subject, &origin.client] {
+                // Each part goes with its length, so that no part can pretend to be two.
+                text.push_str(&format!("\n{}:{part}", part.len()));
+            }
+        }
+        text
+    }
 }
 
 /// The id of one ticket, and so of its records: 26 characters of Crockford base 32, in the order of time (ULID layout:
@@ -228,6 +272,12 @@ impl<T: AsRef<str>> Untrusted<T> {
     pub fn for_log(&self) -> String {
         stockade_inspect::escape::for_log(self.0.as_ref(), Self::LOG_CHARACTERS)
     }
+
+    /// For HTML, as text or inside a quoted attribute: markup and hidden characters are written out. Not cut.
+    #[must_use]
+    pub fn for_html(&self) -> String {
+        stockade_inspect::escape::for_html(self.0.as_ref()).into_owned()
+    }
 }
 
 /// Something that must not be seen. No `Display`, `Debug` of its content, `Clone` or `==`; wiped when it goes.
@@ -277,6 +327,30 @@ mod tests {
         let (server, tool) = ServerName::split("a__b__c").unwrap();
         assert_eq!((server.as_str(), tool), ("a", "b__c"));
         assert_eq!(server.prefixed(tool), "a__b__c");
+    }
+
+    #[test]
+    fn no_two_callers_have_the_same_binding() {
+        let name = CallerName::parse("corp:alice").unwrap();
+        let from = |issuer: &str, subject: &str, client: &str| Caller {
+            name: name.clone(),
+            kind: CallerKind::Token,
+            origin: Some(Arc::new(Origin {
+                issuer: issuer.to_owned(),
+                subject: subject.to_owned(),
+                client: client.to_owned(),
+            })),
+        };
+        let callers = [
+            Caller::new(name.clone(), CallerKind::ApiKey),
+            Caller::new(name.clone(), CallerKind::Token),
+            from("a", "b", "c"),
+            from("a", "b\n1:c", ""),
+            from("a\n1:b", "c", ""),
+            from("a", "", "b"),
+        ];
+        let bindings: std::collections::HashSet<_> = callers.iter().map(Caller::binding).collect();
+        assert_eq!(bindings.len(), callers.len());
     }
 
     #[test]

@@ -36,7 +36,9 @@ use framing::{RequestFraming, Stage};
 use held::Held;
 pub use limits::Http1Limits;
 use pace::{Expired, Pace};
-use refusal::Refusal;
+#[cfg(test)]
+pub(crate) use refusal::refusal_headers;
+use refusal::{Refusal, Transport};
 use response::ResponseWatch;
 pub use violation::{ChunkFault, Feature, FieldFault, LengthFault, Part, RequestLineFault, Violation};
 
@@ -67,6 +69,7 @@ pub struct StrictHttp1<IO> {
     held: Held,
     pace: Pace,
     limits: Http1Limits,
+    transport: Transport,
     refusal: Option<Refusal>,
     held_reader: Option<Waker>,
     observer: ViolationObserver,
@@ -82,10 +85,18 @@ impl<IO> StrictHttp1<IO> {
             held: Held::default(),
             pace: Pace::start(limits),
             limits,
+            transport: Transport::Plain,
             refusal: None,
             held_reader: None,
             observer,
         }
+    }
+
+    /// For a connection inside TLS: refusals say that this host is to be reached in no other way (RFC 6797).
+    #[must_use]
+    pub fn over_tls(mut self) -> Self {
+        self.transport = Transport::Tls;
+        self
     }
 
     /// What the client did wrong, if it did.
@@ -276,7 +287,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> StrictHttp1<IO> {
 
     fn refuse(&mut self, violation: Violation) {
         self.held = Held::default();
-        self.refusal = Some(Refusal::new(violation, self.response.is_untouched()));
+        self.refusal = Some(Refusal::new(violation, self.response.is_untouched(), self.transport));
         (self.observer)(violation);
     }
 

@@ -19,6 +19,9 @@ pub struct Hub {
 impl Hub {
     /// How often idle sessions and children are looked for.
     const SWEEP: Duration = Duration::from_secs(5);
+    /// How often it is asked whether the callers of what is open still stand. Together with how fresh the answers are it
+    /// keeps a revocation within a second (AU-16).
+    const WATCH: Duration = Duration::from_millis(250);
 
     /// A hub around the table of sessions.
     #[must_use]
@@ -45,6 +48,23 @@ impl Hub {
             }
             if let Some(servers) = hub.servers.get() {
                 servers.close_idle().await;
+            }
+        }
+    }
+
+    /// Ends what callers have begun who were revoked, or whose credential has expired, since; until the hub is gone.
+    pub async fn watch(hub: Weak<Self>) {
+        loop {
+            tokio::time::sleep(Self::WATCH).await;
+            let Some(hub) = hub.upgrade() else { return };
+            let Some(road) = hub.road() else { return };
+            let requests = road.end_fallen();
+            let sessions = hub.sessions.take_fallen(|identity| road.stands(identity));
+            if requests + sessions.len() > 0 {
+                tracing::warn!(requests, sessions = sessions.len(), "ended what belongs to callers who no longer stand");
+            }
+            for session in sessions {
+                session.close().await;
             }
         }
     }

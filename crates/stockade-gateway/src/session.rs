@@ -1,18 +1,24 @@
 //! Legacy sessions: their ids, whose they are, what is in flight in them.
 //!
 //! A session routes and never authorises: it is found only by the caller who opened it, on the route where it was opened
-//! (AU-17 to AU-20). Its id is 256 random bits of our own; what the upstreams call theirs stays behind us.
+//! (AU-17 to AU-20). Its id begins with 256 random bits of our own (`session_id.rs`); what the upstreams call theirs stays
+//! behind us. A session that another process with the same keys has opened is taken over when its caller names it.
 //! Must never: be found by id alone; outlive its idle time; grow without limit.
 
+use crate::session_id::{Capabilities, Mint};
 use crate::upstream::Link;
+use bytes::Bytes;
 use futures_util::future::AbortHandle;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use stockade_core::guard::Released;
+use stockade_core::identity::Identity;
 use stockade_core::mcp::{Id, Method, Revision};
-use stockade_core::ports::{AskId, Entropy, Route, SessionError, SessionFacts, Sessions};
+use stockade_core::ports::{
+    AskId, Clock, Entropy, Route, Seals, SessionError, SessionFacts, Sessions, Timestamp,
+};
 use stockade_core::words::{Caller, CallerName, ServerName, SessionId};
 use tokio::sync::mpsc;
 
@@ -29,10 +35,17 @@ pub(crate) type Outbox = mpsc::Sender<Released>;
 
 /// One legacy session.
 pub(crate) struct Session {
-    pub(crate) id: SessionId,
+    id: Mutex<SessionId>,
     pub(crate) caller: Caller,
     pub(crate) route: Route,
+    /// What the caller showed last.
+    identity: Mutex<Identity>,
     facts: OnceLock<SessionFacts>,
+    capabilities: Capabilities,
+    /// When it was opened, here or elsewhere.
+    born: Timestamp,
+    /// What opens the servers' side again, for a session that another process has opened.
+    handshake: Option<Bytes>,
     links: Mutex<HashMap<ServerName, Arc<dyn Link>>>,
     asks: Mutex<HashMap<u64, Ask>>,
     running: Mutex<HashMap<String, AbortHandle>>,
@@ -44,7 +57,7 @@ pub(crate) struct Session {
 
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({:?} of {})", self.id, self.caller.name)
+        write!(f, "Session({:?} of {})", self.id(), self.caller.name)
     }
 }
 
@@ -56,12 +69,16 @@ impl Session {
     /// Requests of upstreams that may wait for the client at once.
     pub(crate) const ASKS: usize = 64;
 
-    fn new(id: SessionId, caller: Caller, route: Route) -> Self {
+    fn new(id: SessionId, identity: Identity, route: Route, capabilities: Capabilities, born: Timestamp) -> Self {
         Self {
-            id,
-            caller,
+            id: Mutex::new(id),
+            caller: identity.caller.clone(),
             route,
+            identity: Mutex::new(identity),
             facts: OnceLock::new(),
+            capabilities,
+            born,
+            handshake: None,
             links: Mutex::default(),
             asks: Mutex::default(),
             running: Mutex::default(),
@@ -72,9 +89,19 @@ impl Session {
         }
     }
 
+    /// Its id: what the client calls it once the handshake is over.
+    pub(crate) fn id(&self) -> SessionId {
+        lock(&self.id).clone()
+    }
+
     /// Sets what the handshake has settled. Only the first time counts.
     pub(crate) fn settle(&self, facts: SessionFacts) {
         let _ = self.facts.set(facts);
+    }
+
+    /// What opens the servers' side again, where another process has opened the session.
+    pub(crate) fn handshake(&self) -> Option<Bytes> {
+        self.handshake.clone()
     }
 
     pub(crate) fn revision(&self) -> Revision {
@@ -183,39 +210,117 @@ pub struct SessionLimits {
     pub per_caller: usize,
     /// After this long without a message, request in flight or open stream, a session ends.
     pub idle: Duration,
+    /// After this long it ends whatever goes on in it.
+    pub life: Duration,
 }
 
 impl Default for SessionLimits {
-    /// 32 for each caller; half an hour.
+    /// 32 for each caller; half an hour; a day.
     fn default() -> Self {
-        Self { per_caller: 32, idle: Duration::from_secs(1800) }
+        Self { per_caller: 32, idle: Duration::from_secs(1800), life: Duration::from_secs(24 * 3600) }
     }
 }
 
 /// All live legacy sessions.
 pub struct SessionTable {
     sessions: Mutex<HashMap<SessionId, Arc<Session>>>,
-    entropy: Arc<dyn Entropy>,
+    /// Sessions of other processes that were taken over and have ended here, until they could not be taken over anyway.
+    ended: Mutex<HashMap<SessionId, Timestamp>>,
+    mint: Mint,
+    clock: Arc<dyn Clock>,
     limits: SessionLimits,
 }
 
 impl SessionTable {
     /// An empty table.
     #[must_use]
-    pub fn new(entropy: Arc<dyn Entropy>, limits: SessionLimits) -> Self {
-        Self { sessions: Mutex::default(), entropy, limits }
+    pub fn new(
+        entropy: Arc<dyn Entropy>,
+        seals: Arc<dyn Seals>,
+        clock: Arc<dyn Clock>,
+        limits: SessionLimits,
+    ) -> Self {
+        let mint = Mint::new(entropy, seals);
+        Self { sessions: Mutex::default(), ended: Mutex::default(), mint, clock, limits }
     }
 
+    /// Sessions that were taken over and have ended, at most. Over this, none is taken over: one that its client has ended
+    /// must not come back.
+    const ENDED: usize = 65_536;
+
     /// Opens a session under a fresh id; one that the client chose is never taken (AU-19).
-    pub(crate) fn open(&self, caller: &Caller, route: &Route) -> (Arc<Session>, Option<Arc<Session>>) {
-        let mut random = [0; 32];
-        self.entropy.fill(&mut random);
-        let id = SessionId::from_random(random);
-        let session = Arc::new(Session::new(id.clone(), caller.clone(), route.clone()));
+    /// It is known under this id until the handshake has settled what its own says.
+    pub(crate) fn open(
+        &self,
+        identity: &Identity,
+        route: &Route,
+        capabilities: Capabilities,
+    ) -> (Arc<Session>, Option<Arc<Session>>) {
+        let id = self.mint.provisional();
+        let session = Session::new(id, identity.clone(), route.clone(), capabilities, self.clock.wall());
+        self.enter(session)
+    }
+
+    fn enter(&self, session: Session) -> (Arc<Session>, Option<Arc<Session>>) {
+        let session = Arc::new(session);
         let mut sessions = lock(&self.sessions);
-        let evicted = Self::make_room(&mut sessions, &caller.name, self.limits.per_caller);
-        sessions.insert(id, Arc::clone(&session));
+        let evicted = Self::make_room(&mut sessions, &session.caller.name, self.limits.per_caller);
+        sessions.insert(session.id(), Arc::clone(&session));
+        drop(sessions);
+        if let Some(evicted) = &evicted {
+            self.note_end(evicted);
+        }
         (session, evicted)
+    }
+
+    /// Ends the handshake of a session: from now on it has the id that is returned.
+    pub(crate) fn settle(&self, session: &Arc<Session>, facts: SessionFacts) -> SessionId {
+        let (caller, route, now) = (&session.caller, &session.route, session.born);
+        let id = self.mint.mint(caller, route, facts.revision, session.capabilities, now);
+        session.settle(facts);
+        let mut sessions = lock(&self.sessions);
+        let before = std::mem::replace(&mut *lock(&session.id), id.clone());
+        // One that was evicted during its handshake stays out.
+        if sessions.remove(&before).is_some() {
+            sessions.insert(id.clone(), Arc::clone(session));
+        }
+        id
+    }
+
+    /// Takes over a session that another process with the same keys has opened for exactly this caller and route.
+    fn take_over(&self, id: &SessionId, identity: &Identity, route: &Route) -> Option<Arc<Session>> {
+        let minted = self.mint.read_foreign(id, &identity.caller, route)?;
+        let now = self.clock.wall();
+        let mut ended = lock(&self.ended);
+        if ended.len() >= Self::ENDED {
+            let life = i64::try_from(self.limits.life.as_nanos()).unwrap_or(i64::MAX);
+            ended.retain(|_, born| now.0.saturating_sub(born.0) < life);
+        }
+        if !minted.is_fresh(now, self.limits.life) || ended.contains_key(id) || ended.len() >= Self::ENDED {
+            return None;
+        }
+        drop(ended);
+        let mut session = Session::new(id.clone(), identity.clone(), route.clone(), minted.capabilities, minted.at);
+        session.handshake = Some(Bytes::from(minted.handshake()));
+        session.settle(SessionFacts { revision: minted.revision, client: None });
+        let (session, evicted) = self.enter(session);
+        tracing::info!(caller = %identity.caller.name, "took over a session of another process");
+        if let Some(evicted) = evicted {
+            tokio::spawn(async move { evicted.close().await });
+        }
+        Some(session)
+    }
+
+    /// Remembers the end of a session that was taken over.
+    fn note_end(&self, session: &Session) {
+        if session.handshake.is_some() {
+            lock(&self.ended).insert(session.id(), session.born);
+        }
+    }
+
+    fn is_too_old(&self, session: &Session) -> bool {
+        let age = self.clock.wall().0.saturating_sub(session.born.0);
+        u128::try_from(age).is_ok_and(|age| age >= self.limits.life.as_nanos())
     }
 
     fn make_room(
@@ -227,7 +332,7 @@ impl SessionTable {
         if own.clone().count() < limit {
             return None;
         }
-        let oldest = own.min_by_key(|session| *lock(&session.last_used)).map(|session| session.id.clone())?;
+        let oldest = own.min_by_key(|session| *lock(&session.last_used)).map(|session| session.id())?;
         sessions.remove(&oldest)
     }
 
@@ -236,18 +341,27 @@ impl SessionTable {
     }
 
     pub(crate) fn remove(&self, id: &SessionId) -> Option<Arc<Session>> {
-        lock(&self.sessions).remove(id)
+        let session = lock(&self.sessions).remove(id)?;
+        self.note_end(&session);
+        Some(session)
     }
 
-    /// Takes out the sessions that nobody has used for the idle time.
+    /// Takes out the sessions that nobody has used for the idle time, and those that have lived for long enough.
     pub(crate) fn take_idle(&self) -> Vec<Arc<Session>> {
-        let mut sessions = lock(&self.sessions);
-        let idle: Vec<_> = sessions
-            .values()
-            .filter(|session| session.is_idle(self.limits.idle))
-            .map(|session| session.id.clone())
-            .collect();
-        idle.iter().filter_map(|id| sessions.remove(id)).collect()
+        let is_over = |session: &&Arc<Session>| session.is_idle(self.limits.idle) || self.is_too_old(session);
+        let over: Vec<_> = lock(&self.sessions).values().filter(is_over).map(|session| session.id()).collect();
+        over.iter().filter_map(|id| self.remove(id)).collect()
+    }
+
+    /// Takes out the sessions whose callers no longer stand.
+    pub(crate) fn take_fallen(&self, stands: impl Fn(&Identity) -> bool) -> Vec<Arc<Session>> {
+        // Asked outside of the lock: answering may take a store's own lock.
+        let all: Vec<_> = lock(&self.sessions).values().map(Arc::clone).collect();
+        let fallen = all.into_iter().filter(|session| {
+            let identity = lock(&session.identity).clone();
+            !stands(&identity)
+        });
+        fallen.filter_map(|session| self.remove(&session.id())).collect()
     }
 
     pub(crate) fn take_all(&self) -> Vec<Arc<Session>> {
@@ -256,14 +370,18 @@ impl SessionTable {
 }
 
 impl Sessions for SessionTable {
-    fn find(&self, id: &SessionId, caller: &Caller, route: &Route) -> Result<SessionFacts, SessionError> {
-        let session = self.get(id).ok_or(SessionError::Unknown)?;
-        if session.caller != *caller {
+    fn find(&self, id: &SessionId, identity: &Identity, route: &Route) -> Result<SessionFacts, SessionError> {
+        let session = self.get(id).or_else(|| self.take_over(id, identity, route)).ok_or(SessionError::Unknown)?;
+        if session.caller != identity.caller {
             return Err(SessionError::OfAnotherCaller);
         }
         if session.route != *route {
             return Err(SessionError::OfAnotherRoute);
         }
+        if self.is_too_old(&session) {
+            return Err(SessionError::Unknown);
+        }
+        *lock(&session.identity) = identity.clone();
         session.touch();
         session.facts.get().cloned().ok_or(SessionError::Unknown)
     }

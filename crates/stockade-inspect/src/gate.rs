@@ -13,24 +13,26 @@ const BLOCK_BYTES: usize = 64;
 /// backslashes is not looked at, so that JSON inside a JSON string is covered too.
 #[must_use]
 pub fn may_need_screening(raw_json: &[u8]) -> bool {
-    let mut blocks = raw_json.chunks(BLOCK_BYTES);
-    let mut after_backslash = false;
-    blocks.any(|block| {
-        let remarkable = block.iter().fold(false, |found, &byte| found | is_remarkable(byte));
-        if !remarkable && !after_backslash {
-            return false;
+    let is_plain = raw_json.chunks(BLOCK_BYTES).all(|block| {
+        !block.iter().fold(false, |found, &byte| found | is_remarkable(byte))
+    });
+    if !is_plain {
+        return true;
+    }
+    // Line breaks are escapes too, so what is behind a backslash is looked at only once everything else is plain.
+    let mut rest = raw_json;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if matches!(rest.first(), Some(b'u' | b'b' | b'f')) {
+            return true;
         }
-        block.iter().any(|&byte| {
-            let escape = after_backslash && matches!(byte, b'u' | b'b' | b'f');
-            after_backslash = byte == b'\\';
-            escape || (is_remarkable(byte) && byte != b'\\')
-        })
-    })
+    }
+    false
 }
 
 fn is_remarkable(byte: u8) -> bool {
     let control = (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
-    control | (byte >= 0x7f) | (byte == b'\\')
+    control | (byte >= 0x7f)
 }
 
 #[cfg(test)]

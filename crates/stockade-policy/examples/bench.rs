@@ -38,7 +38,7 @@ fn policy(teams: usize) -> CedarPolicy {
 
 fn main() {
     let names: Vec<String> = (0..TOOLS).map(|number| format!("tool{number}")).collect();
-    let caller = Caller { name: CallerName::parse("team3").unwrap(), kind: CallerKind::ApiKey };
+    let caller = Caller::new(CallerName::parse("team3").unwrap(), CallerKind::ApiKey);
     let server = ServerName::parse("server3").unwrap();
     let question = |name| Question {
         caller: &caller,

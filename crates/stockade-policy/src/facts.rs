@@ -34,7 +34,8 @@ impl<'q> Facts<'q> {
     /// Takes the question apart without `..`: a new field does not compile until it is decided what it means here.
     pub(crate) fn of(question: &Question<'q>) -> Self {
         let Question { caller, action, server, object, effect, revision } = *question;
-        let stockade_core::words::Caller { name, kind } = caller;
+        // Where a caller comes from is in the name already, and rules speak of names.
+        let stockade_core::words::Caller { name, kind, origin: _ } = caller;
         Self { caller: name, kind: *kind, action, server, object, effect, revision }
     }
 
@@ -102,11 +103,11 @@ mod tests {
         let caller = CallerName::parse("alice").unwrap();
         let server = ServerName::parse("files").unwrap();
         let objects = [Object::Server, Object::Tool("a\"b"), Object::Resource("file:///*"), Object::Prompt("")];
-        let kinds = [CallerKind::LocalUser, CallerKind::ApiKey, CallerKind::Anonymous];
+        let kinds = CallerKind::ALL;
         let effects = [Effect::Read, Effect::Write, Effect::Destructive];
         for action in Action::ALL {
             for object in objects {
-                for (kind, effect) in kinds.into_iter().zip(effects) {
+                for (kind, effect) in kinds.into_iter().zip(effects.into_iter().cycle()) {
                     for revision in Revision::ALL {
                         let facts = Facts { caller: &caller, kind, action, server: &server, object, effect, revision };
                         let (request, entities) = facts.ask(&model).unwrap();

@@ -62,17 +62,17 @@ pub(crate) fn compile_starter(starter: &Starter) -> Read {
         Starter::Sample { server } => {
             let sample = [Glob::exactly(SAMPLE_TOOL)];
             let servers = [ServerPattern::exactly(server)];
-            let who = Who::Kind(CallerKind::ApiKey);
-            let on_server = Part {
-                who,
-                servers: &servers,
-                actions: &[Action::Connect, Action::List],
-                object: name::SERVER,
-                names: None,
-            };
-            let tool =
-                Part { who, servers: &servers, actions: &[Action::Call], object: name::TOOL, names: Some(&sample) };
-            gather([on_server, tool].into_iter().map(|part| part.rule("starter-sample", &place)))
+            // Everybody who had to prove who they are.
+            let kinds = [CallerKind::ApiKey, CallerKind::Token, CallerKind::Certificate];
+            let parts = kinds.into_iter().map(Who::Kind).flat_map(|who| {
+                let (servers, on_server) = (servers.as_slice(), &[Action::Connect, Action::List]);
+                let tool = Some(sample.as_slice());
+                [
+                    Part { who, servers, actions: on_server, object: name::SERVER, names: None },
+                    Part { who, servers, actions: &[Action::Call], object: name::TOOL, names: tool },
+                ]
+            });
+            gather(parts.map(|part| part.rule("starter-sample", &place)))
         }
     }
 }

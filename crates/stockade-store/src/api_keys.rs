@@ -1,135 +1,114 @@
-//! The callers' API keys: `stk_` + id + `_` + 256 random bits. Kept as keyed digests only.
+//! The callers' API keys and their lives: made, used, replaced, revoked, too old. Kept as keyed digests only.
 //!
-//! Lookups go to a copy in memory, which follows the database within [`FRESH`]: what a command beside us revokes ends within
-//! that time, what it adds works at once.
+//! Lookups go to a copy in memory that follows the database: what a command beside us revokes ends within 200 ms, what it
+//! adds works at once.
+//!
+//! Must never: find a key by anything but its digest; let a key work that has ended, is too old, or belongs elsewhere; show
+//! one twice.
 
-use crate::data_folder::{DataFolder, draft_of, private};
-use crate::key_ring::{KeyRing, OsEntropy};
+mod last_used;
+mod life;
+mod row;
+mod scopes;
+mod text;
+
+pub use life::{NewKey, OVERLAP_LIMIT, Replacement};
+pub use row::{KeyRow, KeyRules, KeyState};
+pub use scopes::{SCOPE_CHARACTERS, SCOPES_LIMIT, Scopes, ScopesError};
+pub use text::{KEY_PREFIX, KeyId};
+
+use crate::environment::EnvironmentName;
+use crate::key_ring::KeyRing;
+use crate::mirror::{EARLY_LOOK, FRESH, Mirror};
+use crate::state::{State, StateError, failed};
 use aws_lc_rs::hmac;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use last_used::{LastUsed, PRECISION};
+use rusqlite::{Connection, Row};
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
-use stockade_core::ports::{Entropy, Identities, IdentityError, Timestamp};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use stockade_core::identity::{Basis, Identity, IdentityError, Standing};
+use stockade_core::ports::Timestamp;
 use stockade_core::words::{Caller, CallerKind, CallerName, Secret};
-use zeroize::Zeroizing;
+use text::id_of;
 
-/// How old the copy in memory may be.
-const FRESH: Duration = Duration::from_millis(200);
-/// How often an unknown key may make us look at the database ahead of time.
-const EARLY_LOOK: Duration = Duration::from_millis(20);
-/// The longest that a write waits for another process's.
-const BUSY: Duration = Duration::from_secs(5);
-/// The schema that this version reads and writes.
-const SCHEMA: i64 = 1;
-/// Makes it.
-const MAKE: &str = "PRAGMA synchronous = FULL;
-    BEGIN IMMEDIATE;
-    CREATE TABLE api_keys (
-        id TEXT PRIMARY KEY, caller TEXT NOT NULL, digest BLOB NOT NULL,
-        created INTEGER NOT NULL, expires INTEGER, revoked INTEGER
-    ) STRICT;
-    PRAGMA user_version = 1;
-    COMMIT;";
-/// What ids are made of: none begins with a `-`, which a command line would take for an option.
-const ID_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-const ID_CHARACTERS: usize = 8;
+/// Keys of one data folder at most, ended ones with them.
+pub const KEYS_LIMIT: i64 = 10_000;
 
-/// Why API keys cannot be used. No text holds a key.
+/// Why API keys cannot be used, or one cannot be changed. No text holds a key.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiKeysError {
-    /// The database failed.
-    #[error("could not {what} the key database; if it is damaged, restore `state.db` from a backup")]
-    Database {
-        /// What was tried.
-        what: &'static str,
-        /// What SQLite said.
-        #[source]
-        cause: rusqlite::Error,
-    },
-    /// The database's file cannot be made.
-    #[error("could not make the key database; check that the data folder is writable and the disk is not full")]
-    Folder {
-        /// What the operating system said.
-        #[source]
-        cause: std::io::Error,
-    },
-    /// The database is damaged.
-    #[error(
-        "the key database is damaged ({report}); restore `state.db` from a backup, or move it away and make new keys"
-    )]
-    Damaged {
-        /// What SQLite found.
-        report: String,
-    },
-    /// A newer version has made it.
-    #[error("the key database has schema {found}, this version knows {SCHEMA}; use the newer version")]
-    Newer {
-        /// Its schema.
-        found: i64,
-    },
+    /// The state cannot be used.
+    #[error(transparent)]
+    State(StateError),
     /// There is no such key.
     #[error("there is no API key `{id}`; `stockade keys list` shows those there are")]
     NoSuchKey {
-        /// What was asked for.
+        /// What was asked for, cut and made harmless.
         id: String,
     },
+    /// The whole key was given where its id belongs.
+    #[error(
+        "that is a whole API key, and only its id is wanted, `{id}`; others may have seen it by now, so replace it: `stockade keys rotate {id}`"
+    )]
+    WholeKey {
+        /// Its public part.
+        id: String,
+    },
+    /// A key that does not work cannot be replaced.
+    #[error("the API key `{id}` cannot be replaced: {}; make another with `stockade keys add {caller}`", .state)]
+    Ended {
+        /// The key.
+        id: KeyId,
+        /// Whose it was.
+        caller: CallerName,
+        /// Why it does not work.
+        state: KeyState,
+    },
+    /// It was replaced before.
+    #[error("the API key `{id}` was replaced by `{by}` before; replace that one, or revoke one of them")]
+    ReplacedBefore {
+        /// The key.
+        id: KeyId,
+        /// The key that replaces it.
+        by: KeyId,
+    },
+    /// Something of the new key is not allowed.
+    #[error("{what}")]
+    NotAllowed {
+        /// What.
+        what: &'static str,
+    },
+    /// There are too many.
+    #[error("there are {KEYS_LIMIT} API keys, and no more are kept; give callers keys that last, or use tokens")]
+    TooMany,
 }
 
-/// The public part of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyId(String);
-
-impl KeyId {
-    /// The id.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl From<StateError> for ApiKeysError {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
     }
 }
 
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// One key as a list shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyRow {
-    /// Its public part.
-    pub id: KeyId,
-    /// Whose it is.
-    pub caller: CallerName,
-    /// When it was made.
-    pub created: Timestamp,
-    /// When it ends by itself.
-    pub expires: Option<Timestamp>,
-    /// When it was revoked.
-    pub revoked: Option<Timestamp>,
-}
-
+/// One key in the copy.
 struct Held {
     digest: Vec<u8>,
     row: KeyRow,
+    identity: Identity,
+    /// When its use was last noted, of what this copy knows.
+    noted: AtomicI64,
 }
 
-#[derive(Default)]
-struct Copy {
-    keys: HashMap<String, Held>,
-    looked: Option<Instant>,
-    version: i64,
-}
+type Copy = HashMap<String, Held>;
 
 /// The API keys of one data folder.
 pub struct ApiKeys {
-    database: Mutex<Connection>,
-    copy: Mutex<Copy>,
+    state: Arc<State>,
+    copy: Mirror<Copy>,
     hmac: hmac::Key,
+    rules: KeyRules,
+    last_used: LastUsed,
 }
 
 impl fmt::Debug for ApiKeys {
@@ -138,71 +117,36 @@ impl fmt::Debug for ApiKeys {
     }
 }
 
-fn failed(what: &'static str) -> impl FnOnce(rusqlite::Error) -> ApiKeysError {
-    move |cause| ApiKeysError::Database { what, cause }
-}
-
 impl ApiKeys {
-    /// Opens the keys, or makes an empty database where there is none.
+    /// The keys for a gateway. Keys of the time before environments become keys of this gateway's.
     ///
     /// # Errors
-    /// When the database is damaged, newer, or cannot be opened. A damaged one is never taken for an empty one.
-    pub fn open(folder: &DataFolder, keys: &KeyRing) -> Result<Self, ApiKeysError> {
-        let path = folder.database();
-        if !path.try_exists().map_err(|cause| ApiKeysError::Folder { cause })? {
-            make_database(&path)?;
-        }
-        let database = open_existing(&path)?;
-        let report: String =
-            database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed("check"))?;
-        if report != "ok" {
-            return Err(ApiKeysError::Damaged { report });
-        }
-        let found: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(failed("check"))?;
-        match found {
-            SCHEMA => {}
-            // A database that is there was made as a whole: an empty one has lost what it held.
-            0 => return Err(ApiKeysError::Damaged { report: "it is empty".to_owned() }),
-            found => return Err(ApiKeysError::Newer { found }),
-        }
-        let settings = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
-        database.execute_batch(settings).map_err(failed("open"))?;
+    /// When the state cannot be read or changed.
+    pub fn open(state: &Arc<State>, keys: &KeyRing, rules: KeyRules) -> Result<Self, ApiKeysError> {
+        let environment = rules.environment.as_str().to_owned();
+        state.change(|database| -> Result<(), StateError> {
+            let take_over = "UPDATE api_keys SET environment = ?1 WHERE environment IS NULL";
+            database.execute(take_over, [environment]).map_err(failed("write to"))?;
+            Ok(())
+        })?;
+        Self::beside(state, keys, rules)
+    }
+
+    /// The keys for a command beside a gateway: nothing is taken over, for the command may know nothing of its environment.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub fn beside(state: &Arc<State>, keys: &KeyRing, rules: KeyRules) -> Result<Self, ApiKeysError> {
         let hmac = hmac::Key::new(hmac::HMAC_SHA256, keys.derive(b"api key digest 1").as_slice());
-        let all = Self { database: Mutex::new(database), copy: Mutex::default(), hmac };
-        all.look(&mut all.lock_copy())?;
-        Ok(all)
+        let of_rules = rules.clone();
+        let copy = Mirror::new(Arc::clone(state), Box::new(move |database| read(database, &of_rules)))?;
+        Ok(Self { state: Arc::clone(state), copy, hmac, rules, last_used: LastUsed::default() })
     }
 
-    fn lock_copy(&self) -> std::sync::MutexGuard<'_, Copy> {
-        self.copy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_database(&self) -> std::sync::MutexGuard<'_, Connection> {
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes a key for `caller`. The text is shown once and kept nowhere.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn add(&self, caller: &CallerName, now: Timestamp) -> Result<(KeyId, Secret), ApiKeysError> {
-        let mut id = [0; ID_CHARACTERS];
-        let mut secret = Zeroizing::new([0; 32]);
-        OsEntropy.fill(&mut id);
-        OsEntropy.fill(secret.as_mut_slice());
-        let character = |byte: &u8| ID_ALPHABET.get(usize::from(byte & 31)).map(|letter| char::from(*letter));
-        let id: String = id.iter().filter_map(character).collect();
-        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.as_slice()));
-        let text = format!("stk_{id}_{}", secret.as_str());
-        let digest = hmac::sign(&self.hmac, text.as_bytes());
-        self.lock_database()
-            .execute(
-                "INSERT INTO api_keys (id, caller, digest, created) VALUES (?1, ?2, ?3, ?4)",
-                params![id, caller.as_str(), digest.as_ref(), now.0],
-            )
-            .map_err(failed("write to"))?;
-        self.look(&mut self.lock_copy())?;
-        Ok((KeyId(id), Secret::new(text)))
+    /// What is asked of every key.
+    #[must_use]
+    pub const fn rules(&self) -> &KeyRules {
+        &self.rules
     }
 
     /// All keys, oldest first.
@@ -210,137 +154,129 @@ impl ApiKeys {
     /// # Errors
     /// When they cannot be read.
     pub fn list(&self) -> Result<Vec<KeyRow>, ApiKeysError> {
-        let mut copy = self.lock_copy();
-        self.look(&mut copy)?;
-        let mut rows: Vec<_> = copy.keys.values().map(|held| held.row.clone()).collect();
-        rows.sort_by(|one, other| one.created.cmp(&other.created).then_with(|| one.id.0.cmp(&other.id.0)));
+        let copy = self.copy.now()?;
+        let mut rows: Vec<_> = copy.values().map(|held| held.row.clone()).collect();
+        rows.sort_by(|one, other| one.created.cmp(&other.created).then_with(|| one.id.as_str().cmp(other.id.as_str())));
         Ok(rows)
     }
 
-    /// Ends a key for good.
+    /// The date that keys are judged by: the later one of the wall clock and of the time that was counted since the start.
+    #[must_use]
+    pub fn today(&self) -> Timestamp {
+        self.state.dates().latest()
+    }
+
+    /// Whose key this is. Cheap: asked for every message.
     ///
     /// # Errors
-    /// When there is no such key, or it cannot be written.
-    pub fn revoke(&self, id: &str, now: Timestamp) -> Result<(), ApiKeysError> {
-        let changed = self
-            .lock_database()
-            .query_row(
-                "UPDATE api_keys SET revoked = coalesce(revoked, ?2) WHERE id = ?1 RETURNING id",
-                params![id, now.0],
-                |_| Ok(()),
-            )
-            .optional()
-            .map_err(failed("write to"))?;
-        changed.ok_or_else(|| ApiKeysError::NoSuchKey { id: id.chars().take(40).collect() })?;
-        self.look(&mut self.lock_copy())
-    }
-
-    /// Brings the copy up to date.
-    fn look(&self, copy: &mut Copy) -> Result<(), ApiKeysError> {
-        let database = self.lock_database();
-        let read = || -> rusqlite::Result<HashMap<String, Held>> {
-            let mut statement =
-                database.prepare_cached("SELECT id, caller, digest, created, expires, revoked FROM api_keys")?;
-            let rows = statement.query_map([], |row| {
-                let id: String = row.get(0)?;
-                let caller: String = row.get(1)?;
-                let held = CallerName::parse(&caller).ok().map(|caller| (caller, row.get::<_, Vec<u8>>(2)));
-                let Some((caller, digest)) = held else { return Ok(None) };
-                let row = KeyRow {
-                    id: KeyId(id.clone()),
-                    caller,
-                    created: Timestamp(row.get(3)?),
-                    expires: row.get::<_, Option<i64>>(4)?.map(Timestamp),
-                    revoked: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                };
-                Ok(Some((id, Held { digest: digest?, row })))
-            })?;
-            rows.filter_map(Result::transpose).collect()
-        };
-        // The version is asked before the keys, and kept only with them: what changes in between, or cannot be read, is asked
-        // for again, and nobody gets in by an older copy.
-        let version = data_version(&database).map_err(failed("read"))?;
-        copy.keys = read().map_err(failed("read"))?;
-        copy.version = version;
-        copy.looked = Some(Instant::now());
-        Ok(())
-    }
-
-    /// The same, if the database has changed since.
-    fn look_if_changed(&self, copy: &mut Copy) -> Result<(), ApiKeysError> {
-        let version = data_version(&self.lock_database()).map_err(failed("read"))?;
-        if version != copy.version {
-            return self.look(copy);
-        }
-        copy.looked = Some(Instant::now());
-        Ok(())
-    }
-}
-
-/// Makes an empty database beside `path` and links it into place: a start that is cut off leaves none, and of two starts at
-/// once one wins.
-fn make_database(path: &Path) -> Result<(), ApiKeysError> {
-    let folder = |cause| ApiKeysError::Folder { cause };
-    let beside = draft_of(path);
-    // SQLite makes files by the process's mask, so the file is made before, for us alone.
-    private().write(true).create_new(true).open(&beside).map_err(folder)?;
-    let made = open_existing(&beside).and_then(|database| {
-        database.execute_batch(MAKE).map_err(failed("make"))?;
-        database.close().map_err(|(_, cause)| ApiKeysError::Database { what: "make", cause })
-    });
-    let linked = made.and_then(|()| match std::fs::hard_link(&beside, path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(folder(error)),
-        _ => Ok(()),
-    });
-    let removed = std::fs::remove_file(&beside).map_err(folder);
-    linked.and(removed)
-}
-
-/// Never makes a database; files of SQLite beside it get its mode.
-fn open_existing(path: &Path) -> Result<Connection, ApiKeysError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let database = Connection::open_with_flags(path, flags).map_err(failed("open"))?;
-    database.busy_timeout(BUSY).map_err(failed("open"))?;
-    Ok(database)
-}
-
-/// Changes when another connection has changed the database (SQLite `PRAGMA data_version`).
-fn data_version(database: &Connection) -> rusqlite::Result<i64> {
-    database.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
-}
-
-/// The id in a key's text. For a text that is no key it is one that no key has, so that both cost the same.
-fn id_of(text: &str) -> &str {
-    let id = text.strip_prefix("stk_").and_then(|rest| rest.split_once('_')).map(|(id, _)| id);
-    id.filter(|id| id.len() == ID_CHARACTERS).unwrap_or_default()
-}
-
-impl Identities for ApiKeys {
-    fn caller_of_key(&self, key: &Secret) -> Result<Caller, IdentityError> {
-        let unreadable = |error: ApiKeysError| IdentityError::Unreadable { reason: error.to_string() };
+    /// When no key has this text, it has ended, it belongs to another environment, or that cannot be known.
+    pub fn holder(&self, key: &Secret) -> Result<Identity, IdentityError> {
         let text = key.expose();
-        let mut copy = self.lock_copy();
+        let id = id_of(text);
         // A key that is not known may have been made a moment ago; but strangers must not make us look all the time.
-        let patience = if copy.keys.contains_key(id_of(text)) { FRESH } else { EARLY_LOOK };
-        if copy.looked.is_none_or(|looked| looked.elapsed() > patience) {
-            self.look_if_changed(&mut copy).map_err(unreadable)?;
-        }
+        let patience = if self.copy.stale().contains_key(id) { FRESH } else { EARLY_LOOK };
+        let copy = self.copy.within(patience).map_err(|error| unavailable(&error))?;
         // A digest of nothing is compared where there is no such key, so that the work is the same.
         let nothing = [0; 32];
-        let held = copy.keys.get(id_of(text));
+        let held = copy.get(id);
         let digest = held.map_or(nothing.as_slice(), |held| held.digest.as_slice());
         let matches = hmac::verify(&self.hmac, text.as_bytes(), digest).is_ok();
-        let Some(held) = held.filter(|_| matches) else { return Err(IdentityError::UnknownKey) };
-        if held.row.revoked.is_some() || held.row.expires.is_some_and(|at| at <= wall()) {
-            return Err(IdentityError::EndedKey { id: held.row.id.0.clone() });
+        let held = held.filter(|_| matches).ok_or(IdentityError::UnknownKey)?;
+        let now = self.state.dates().latest();
+        judge(held, &self.rules, now)?;
+        if now.0.saturating_sub(held.noted.load(Ordering::Relaxed)) >= PRECISION {
+            held.noted.store(now.0, Ordering::Relaxed);
+            self.last_used.note(id, now);
         }
-        Ok(Caller { name: held.row.caller.clone(), kind: CallerKind::ApiKey })
+        Ok(held.identity.clone())
+    }
+
+    /// Says whether the key `id` still works. Cheap: asked several times a second for whatever is under way.
+    ///
+    /// # Errors
+    /// When it does not, or that cannot be known.
+    pub fn stands(&self, id: &str) -> Result<(), IdentityError> {
+        let copy = self.copy.within(FRESH).map_err(|error| unavailable(&error))?;
+        let held = copy.get(id).ok_or(IdentityError::UnknownKey)?;
+        judge(held, &self.rules, self.state.dates().latest())
+    }
+
+    /// Writes when keys were last used, for those used since the last time; returns how many. To be called about once a
+    /// minute and at the end, by somebody who may wait for the disk.
+    ///
+    /// # Errors
+    /// When it cannot be written; it is tried again the next time.
+    pub fn write_last_used(&self) -> Result<usize, ApiKeysError> {
+        Ok(self.last_used.write(&self.state)?)
     }
 }
 
-/// Whether a key has expired is asked of the wall clock; no port reaches down here.
-#[expect(clippy::disallowed_methods, reason = "expiry is a date, and this crate has no other clock")]
-fn wall() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+fn unavailable(error: &StateError) -> IdentityError {
+    IdentityError::Unavailable { reason: error.to_string() }
+}
+
+fn judge(held: &Held, rules: &KeyRules, now: Timestamp) -> Result<(), IdentityError> {
+    let state = held.row.state(rules, now);
+    match state {
+        KeyState::Valid | KeyState::Aging { .. } | KeyState::Replaced { .. } => Ok(()),
+        KeyState::OfAnotherEnvironment => {
+            let made_for = held.row.environment.as_ref().map_or("none", EnvironmentName::as_str);
+            let id = held.row.id.as_str();
+            let reason =
+                format!("the API key `{id}` was made for `{made_for}`, and this gateway is `{}`", rules.environment);
+            Err(IdentityError::Rejected { check: "environment", reason })
+        }
+        KeyState::Revoked { .. }
+        | KeyState::Expired { .. }
+        | KeyState::ReplacedLongAgo { .. }
+        | KeyState::TooOld { .. } => Err(IdentityError::EndedKey { id: held.row.id.to_string() }),
+    }
+}
+
+/// What [`row_of`] reads.
+const COLUMNS: &str = "id, caller, digest, scopes, environment, created, expires, last_used, rotated_from, rotated_to, \
+                       overlap_ends, revoked";
+
+fn read(database: &Connection, rules: &KeyRules) -> rusqlite::Result<Copy> {
+    let mut statement = database.prepare_cached(&format!("SELECT {COLUMNS} FROM api_keys LIMIT {KEYS_LIMIT}"))?;
+    let rows = statement.query_map([], |row| {
+        let Some(key) = row_of(row)? else { return Ok(None) };
+        let standing = Standing {
+            scopes: key.scopes.as_ref().map(|scopes| scopes.as_set().clone()),
+            groups: Vec::new(),
+            expires: key.ends(rules),
+            basis: Basis::Key { id: key.id.to_string() },
+            certificate: None,
+        };
+        let caller = Caller::new(key.caller.clone(), CallerKind::ApiKey);
+        let identity = Identity { caller, standing: Arc::new(standing) };
+        let noted = AtomicI64::new(key.last_used.map_or(i64::MIN, |time| time.0));
+        Ok(Some((key.id.to_string(), Held { digest: row.get("digest")?, row: key, identity, noted })))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+/// A key; nothing for one with words that no command of ours writes: a key of somebody who was smuggled in is nobody's.
+fn row_of(row: &Row<'_>) -> rusqlite::Result<Option<KeyRow>> {
+    let time = |column: &str| row.get::<_, Option<i64>>(column).map(|time| time.map(Timestamp));
+    let id = |column: &str| row.get::<_, Option<String>>(column).map(|id| id.map(KeyId::of_database));
+    let (caller, scopes, environment): (String, Option<String>, Option<String>) =
+        (row.get("caller")?, row.get("scopes")?, row.get("environment")?);
+    let caller = CallerName::parse(&caller).ok();
+    let scopes = scopes.map(|text| Scopes::of_text(&text)).transpose().ok();
+    let environment = environment.map(|text| EnvironmentName::parse(&text)).transpose().ok();
+    let (Some(caller), Some(scopes), Some(environment)) = (caller, scopes, environment) else { return Ok(None) };
+    Ok(Some(KeyRow {
+        id: KeyId::of_database(row.get("id")?),
+        caller,
+        scopes,
+        environment,
+        created: Timestamp(row.get("created")?),
+        expires: time("expires")?,
+        last_used: time("last_used")?,
+        rotated_from: id("rotated_from")?,
+        rotated_to: id("rotated_to")?,
+        overlap_ends: time("overlap_ends")?,
+        revoked: time("revoked")?,
+    }))
 }

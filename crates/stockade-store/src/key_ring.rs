@@ -114,6 +114,9 @@ impl KeyRing {
         if bytes.iter().all(|byte| Some(byte) == bytes.first()) {
             return Err(KeyRingError::Weak { what: "one byte repeated" });
         }
+        if is_pattern(&bytes) {
+            return Err(KeyRingError::Weak { what: "a pattern or readable text, not random bytes" });
+        }
         Ok(Self { root: Salt::new(HKDF_SHA256, b"stockade root 1").extract(&bytes) })
     }
 
@@ -133,6 +136,24 @@ impl KeyRing {
     pub fn sealing_key(&self) -> SealingKey {
         SealingKey { key: self.derive(b"seal client state 1") }
     }
+
+    /// The key of the nonces that proofs of possession need (RFC 9449 §8).
+    #[must_use]
+    pub fn nonce_key(&self) -> Zeroizing<[u8; 32]> {
+        self.derive(b"dpop nonce 1")
+    }
+
+    /// A key that seals for one purpose of this crate's own.
+    pub(crate) fn sealing_key_for(&self, purpose: &[u8]) -> SealingKey {
+        SealingKey { key: self.derive(purpose) }
+    }
+}
+
+/// Of 32 random bytes none in 10^13 is text, and none in 10^38 repeats itself.
+fn is_pattern(bytes: &[u8]) -> bool {
+    let is_text = bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e | b'\n'));
+    let repeats = |period: usize| bytes.iter().zip(bytes.iter().skip(period)).all(|(one, next)| one == next);
+    is_text || (1..=bytes.len() / 2).any(repeats)
 }
 
 struct Length;

@@ -3,7 +3,7 @@
 //! Must never: do anything itself; name a command that is not there.
 
 use crate::commands;
-use crate::config::{self, DataFolderChoice, LoadOptions, Loaded};
+use crate::config::{self, DataFolderChoice, Flag, FlagValue, LoadOptions, Loaded};
 use crate::environment::{CONFIG_VARIABLE, Environment};
 use crate::exit::Exit;
 use crate::logging::{self, Level};
@@ -36,6 +36,15 @@ struct Global {
     /// The configuration file.
     #[arg(long, global = true, value_name = "FILE", display_order = 101)]
     config: Option<PathBuf>,
+    /// How strict: `sandbox`, `internal`, `production` or `regulated`; never laxer than the file says.
+    #[arg(long, global = true, value_name = "PROFILE", display_order = 102)]
+    profile: Option<String>,
+    /// The address and port of the gateway, in place of `gateway.listen`.
+    #[arg(long, global = true, value_name = "ADDRESS", display_order = 103)]
+    listen: Option<String>,
+    /// What is logged, in place of `gateway.log`.
+    #[arg(long, global = true, value_name = "FILTER", display_order = 104)]
+    log: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,9 +53,18 @@ enum Command {
     Up(UpOptions),
     /// Put the guards before one stdio server: use this as its command in a client.
     Wrap(WrapOptions),
-    /// Make, list and revoke API keys.
+    /// Make, list, replace and revoke API keys.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Revoke tokens, subjects, issuers, certificates and callers. A running gateway refuses them within a second.
+    #[command(subcommand)]
+    Revoke(RevokeCommand),
+    /// Add, list and remove the users of the built-in sign-in.
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Look after certificates.
+    #[command(subcommand)]
+    Certs(CertsCommand),
     /// Read and verify the record of what happened.
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -66,6 +84,9 @@ pub(crate) struct UpOptions {
     /// Print one line of JSON when the gateway is ready.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Let people sign in at the gateway itself, in place of `sign_in.enabled`. `stockade users add NAME` makes the people.
+    #[arg(long)]
+    sign_in: bool,
 }
 
 /// What `stockade wrap` may be told.
@@ -85,6 +106,15 @@ pub(crate) enum KeysCommand {
     Add {
         /// The name that rules and records use for whoever holds the key.
         caller: String,
+        /// Limit the key to this scope; may be said again for each. Without any, scopes do not limit it.
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// End the key by itself: after a span such as `90d`, or at a time or date in UTC.
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -95,14 +125,162 @@ pub(crate) enum KeysCommand {
         #[arg(long)]
         json: bool,
     },
-    /// End a key. A running gateway refuses it at once.
-    Revoke {
-        /// The key's id, as `keys list` shows it.
+    /// Make a key in the place of another. Both work for a while. The new one is shown now and never again.
+    Rotate {
+        /// The old key's id, as `keys list` shows it.
         id: String,
+        /// How long both work, at most `30d`.
+        #[arg(long, value_name = "SPAN", default_value = "24h")]
+        overlap: String,
+        /// End the new key then. [default: it lasts as long as the old one was to]
+        #[arg(long, value_name = "WHEN")]
+        expires: Option<String>,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
+    /// End a key. A running gateway refuses it at once.
+    Revoke {
+        /// The key's id, as `keys list` shows it.
+        id: String,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum UsersCommand {
+    /// Add a user. Without --password-stdin a password is made, and shown now and never again.
+    Add {
+        /// The name to sign in with, which rules and records use too.
+        name: String,
+        /// Read the password from the first line of standard input.
+        #[arg(long)]
+        password_stdin: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the users.
+    List {
+        /// Print JSON, one user a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a user. A running gateway refuses their tokens at once.
+    Remove {
+        /// The user's name.
+        name: String,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a user another password. They sign in again everywhere.
+    Password {
+        /// The user's name.
+        name: String,
+        /// Read the password from the first line of standard input. Without it one is made and shown.
+        #[arg(long)]
+        password_stdin: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertsCommand {
+    /// List the configured certificates and revocation lists. Exits 1 if one runs out within 14 days or cannot be used.
+    Status {
+        /// Print JSON, one certificate a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RevokeCommand {
+    /// Revoke one token, by its id (`jti`).
+    Token {
+        /// The id, never the token itself.
+        id: String,
+        /// Only the token of this issuer. [default: whoever has issued it]
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
+        #[command(flatten)]
+        how: RevokeOptions,
+    },
+    /// Revoke everything that issuers say of a subject, now and later.
+    Subject {
+        /// The subject (`sub`), whole.
+        subject: String,
+        /// Only what this issuer says. [default: whoever says it]
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
+        #[command(flatten)]
+        how: RevokeOptions,
+    },
+    /// Revoke everything of an issuer, now and later.
+    Issuer {
+        /// The issuer (`iss`), whole.
+        issuer: String,
+        #[command(flatten)]
+        how: RevokeOptions,
+    },
+    /// Revoke a client certificate.
+    Certificate {
+        /// Its serial number, or its SHA-256 thumbprint.
+        certificate: String,
+        #[command(flatten)]
+        how: RevokeOptions,
+    },
+    /// Revoke a caller, by whatever they are recognised.
+    Caller {
+        /// The name in rules and records.
+        name: String,
+        #[command(flatten)]
+        how: RevokeOptions,
+    },
+    /// List the revocations in force.
+    List {
+        /// Those that are over, too.
+        #[arg(long)]
+        all: bool,
+        /// Print JSON, one revocation a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a revocation back.
+    Lift {
+        /// Its number, as `revoke list` shows it.
+        number: i64,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RevokeOptions {
+    /// Until then: a span such as `30d`, or a time or date in UTC. [default: for good]
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) until: Option<String>,
+    /// Why, for the record.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,19 +370,26 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<ExitCode, Failure> {
     let environment = Environment::of_process();
-    let options = load_options(cli.global, &environment);
+    let mut options = load_options(cli.global, &environment);
+    if matches!(&cli.command, Command::Up(UpOptions { sign_in: true, .. })) {
+        options.flags.push(FlagValue { flag: Flag::SignIn, text: "on".to_owned() });
+    }
     let load = || load(&options);
-    let log = environment.log.as_deref();
     let exit = match cli.command {
         Command::Up(up_options) => {
-            logging::start(log, Level::Info)?;
-            return block_on(up::run(up_options, load()?.config, environment));
+            let config = load()?.config;
+            logging::start(config.gateway.log.as_deref(), Level::Info)?;
+            return block_on(up::run(up_options, config, environment));
         }
         Command::Wrap(wrap_options) => {
-            logging::start(log, Level::Warn)?;
-            return block_on(wrap::run(wrap_options, load()?.config, environment));
+            let config = load()?.config;
+            logging::start(config.gateway.log.as_deref(), Level::Warn)?;
+            return block_on(wrap::run(wrap_options, config, environment));
         }
         Command::Keys(command) => commands::keys::run(command, &load()?.config)?,
+        Command::Revoke(command) => commands::revoke::run(command, &load()?.config)?,
+        Command::Users(command) => commands::users::run(&command, &load()?.config)?,
+        Command::Certs(command) => commands::certs::run(&command, &load()?.config)?,
         Command::Audit(command) => commands::audit::run(command, &load()?.config)?,
         Command::Config(command) => commands::config::run(&command, &options)?,
         Command::Inspect(inspect_options) => commands::inspect::run(&inspect_options)?,
@@ -214,11 +399,15 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 fn load_options(global: Global, environment: &Environment) -> LoadOptions {
+    let flags = [(Flag::Listen, global.listen), (Flag::Profile, global.profile), (Flag::Log, global.log)];
+    let flags = flags.into_iter().filter_map(|(flag, text)| Some(FlagValue { flag, text: text? })).collect();
     let named = global.data.map(|folder| DataFolderChoice { folder, named_by: "--data" });
     LoadOptions {
         file: global.config.or_else(|| environment.config.clone()),
         data: named.or_else(|| environment.data.clone()),
         default_data: environment.default_data.clone(),
+        variables: environment.settings.clone(),
+        flags,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Must never: hand a server more of it than the base set of `stockade-sandbox`.
 
-use crate::config::DataFolderChoice;
+use crate::config::{DataFolderChoice, VARIABLE_PREFIX};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -10,8 +10,6 @@ use std::path::PathBuf;
 pub(crate) const CONFIG_VARIABLE: &str = "STOCKADE_CONFIG";
 /// Names the data folder.
 pub(crate) const DATA_VARIABLE: &str = "STOCKADE_DATA";
-/// Says what is logged.
-pub(crate) const LOG_VARIABLE: &str = "STOCKADE_LOG";
 
 /// What the environment says.
 #[derive(Debug, Clone, Default)]
@@ -23,8 +21,8 @@ pub struct Environment {
     /// The data folder if nobody names one: `$XDG_DATA_HOME/stockade`, or `~/.local/share/stockade` (XDG Base Directory
     /// Specification).
     pub default_data: Option<PathBuf>,
-    /// What is logged.
-    pub log: Option<String>,
+    /// What it says of keys of the configuration: variables whose names begin with ours, but for those above.
+    pub settings: Vec<(OsString, OsString)>,
     /// What servers' processes inherit ([`stockade_sandbox::base_environment`]).
     pub for_servers: Vec<(OsString, OsString)>,
     /// What the user of this process is called, for the caller of `stockade wrap`. Their own word, as everything of theirs.
@@ -51,11 +49,21 @@ impl Environment {
             config: get(CONFIG_VARIABLE).map(PathBuf::from),
             data: get(DATA_VARIABLE).map(named),
             default_data: share.map(|share| share.join("stockade")),
-            log: get(LOG_VARIABLE).and_then(|text| text.into_string().ok()),
+            settings: settings(&variables),
             for_servers: stockade_sandbox::base_environment(variables.iter().cloned()),
             user: get("USER").or_else(|| get("LOGNAME")).and_then(|text| text.into_string().ok()),
         }
     }
+}
+
+/// Sorted by name, so that the same environment always says the same.
+fn settings(variables: &[(OsString, OsString)]) -> Vec<(OsString, OsString)> {
+    let is_ours = |name: &OsString| name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes());
+    let is_read_before = |name: &OsString| name == CONFIG_VARIABLE || name == DATA_VARIABLE;
+    let ours = variables.iter().filter(|(name, _)| is_ours(name) && !is_read_before(name));
+    let mut settings: Vec<_> = ours.cloned().collect();
+    settings.sort();
+    settings
 }
 
 #[cfg(test)]

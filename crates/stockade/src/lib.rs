@@ -4,16 +4,24 @@
 //! Must never: judge a message, open a socket, start a process, or show a secret; the crates that may do so are wired here.
 //! On the road: around it.
 
+mod authentication;
 mod cli;
 mod commands;
 pub mod config;
 mod environment;
 mod exit;
+mod identities;
 mod logging;
+mod operator;
+mod operator_record;
 mod output;
 mod plan;
+mod sign_in;
 mod stop;
+mod transport;
 mod up;
+mod upkeep;
+mod when;
 mod wiring;
 mod wrap;
 

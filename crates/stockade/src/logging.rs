@@ -2,7 +2,6 @@
 //!
 //! Must never: go to standard output, or show what messages contain.
 
-use crate::environment::LOG_VARIABLE;
 use crate::exit::Exit;
 use crate::output::{Complaint, Failure};
 use std::io::{self, IsTerminal};
@@ -21,12 +20,12 @@ pub(crate) enum Level {
 pub(crate) fn start(wanted: Option<&str>, default: Level) -> Result<(), Failure> {
     let default = match default {
         // What the wrapped server says on its own standard error is for the same person: why it does not start, mostly.
-        Level::Warn => "warn,stockade::server=info",
+        Level::Warn => "warn,stockade::server=info,stockade::wrap=info",
         Level::Info => "info",
     };
     let filter = EnvFilter::try_new(wanted.unwrap_or(default)).map_err(|error| {
         let fix = "use `error`, `warn`, `info`, `debug`, or a filter such as `info,stockade_gateway=debug`";
-        Complaint::new(format!("`{LOG_VARIABLE}` cannot be understood")).because(error).fix(fix).with(Exit::Usage)
+        Complaint::new("what is to be logged cannot be understood").because(error).fix(fix).with(Exit::Usage)
     })?;
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,5 +1,6 @@
 //! From the checked configuration to the plan of a gateway. Decides nothing that the configuration does not say.
 
+use crate::authentication::{AuthenticationPlan, SignInPlan};
 use crate::config::{Config, Server, ServerEra, Target};
 use crate::environment::Environment;
 use crate::exit::Exit;
@@ -48,7 +49,7 @@ fn read_policy(path: &Path) -> Result<PolicySource, Failure> {
 /// Everything but the servers and the rules.
 pub(crate) fn plan(config: &Config, data: PathBuf, servers: Vec<ServerSpec>, rules: Sources) -> Plan {
     let limits = &config.limits;
-    let anonymous = config.anonymous.clone().map(|name| Caller { name, kind: CallerKind::Anonymous });
+    let anonymous = config.anonymous.clone().map(|name| Caller::new(name, CallerKind::Anonymous));
     Plan {
         data,
         servers,
@@ -57,8 +58,31 @@ pub(crate) fn plan(config: &Config, data: PathBuf, servers: Vec<ServerSpec>, rul
         limits: limits.caller,
         floor: config.gateway.oldest_revision,
         anonymous,
-        sessions: SessionLimits { per_caller: limits.sessions_per_caller, idle: limits.session_idle },
+        sessions: SessionLimits {
+            per_caller: limits.sessions_per_caller,
+            idle: limits.session_idle,
+            life: limits.session_life,
+        },
         children: ChildLimits { per_caller: limits.children_per_caller, idle: limits.session_idle },
+        keys: config.keys.clone(),
+        authentication: None,
+    }
+}
+
+/// The scope of the embedded authorization server that every client gets.
+pub(crate) const SCOPE: &str = "mcp";
+
+/// Who is recognised by tokens and certificates. `url` is where clients reach the gateway if the configuration does not say.
+pub(crate) fn authentication(config: &Config, url: &str, servers: &[ServerName]) -> AuthenticationPlan {
+    AuthenticationPlan {
+        identity: config.identity.clone(),
+        resource: config.gateway.resource.clone().unwrap_or_else(|| url.to_owned()),
+        environment: config.keys.environment.to_string(),
+        sign_in: config.sign_in.as_ref().map(|sign_in| SignInPlan {
+            registers: sign_in.registers,
+            origins: sign_in.origins.clone(),
+            servers: servers.to_vec(),
+        }),
     }
 }
 
@@ -86,19 +110,24 @@ fn server_spec(config: &Config, server: &Server, environment: &Environment) -> R
                 .parse()
                 .map_err(|error| unusable(server, &format!("its address is not usable: {error}")))?,
             headers: upstream.headers.iter().map(|pair| header(server, pair)).collect::<Result<_, _>>()?,
+            tls: match &upstream.tls {
+                Some(tls) => Some(crate::transport::upstream_tls(server, tls)?),
+                None => None,
+            },
         },
     };
-    Ok(ServerSpec { kind, ..settings_of(server) })
+    Ok(spec_of(server, kind))
 }
 
-/// What the configuration says of a server beside where it is.
-pub(crate) fn settings_of(server: &Server) -> ServerSpec {
+/// What the configuration says of a server, which is reached by `kind`.
+pub(crate) fn spec_of(server: &Server, kind: ServerKind) -> ServerSpec {
     let tool = |tool: &crate::config::ToolSettings| {
-        (tool.name.clone(), ToolSpec { effect: Some(tool.effect), deadline: Some(tool.deadline) })
+        let (effect, deadline) = (Some(tool.effect), Some(tool.deadline));
+        (tool.name.clone(), ToolSpec { effect, deadline, scopes: tool.scopes.clone().map(Into::into) })
     };
     ServerSpec {
         name: server.name.clone(),
-        kind: ServerKind::Http { url: http_nowhere(), headers: Vec::new() },
+        kind,
         era: match server.era {
             ServerEra::Auto => None,
             ServerEra::Legacy => Some(Era::Legacy),
@@ -106,13 +135,9 @@ pub(crate) fn settings_of(server: &Server) -> ServerSpec {
         },
         effect: Some(server.effect),
         deadline: server.deadline,
+        scopes: server.scopes.clone().into(),
         tools: server.tools.iter().map(tool).collect(),
     }
-}
-
-/// An address that nothing can be reached at; every use of [`settings_of`] replaces it.
-fn http_nowhere() -> stockade_gateway::Uri {
-    stockade_gateway::Uri::from_static("http://127.0.0.1:0/")
 }
 
 /// The environment of a server: the base set, and over it what the operator has given.
@@ -143,7 +168,7 @@ fn unusable(server: &Server, why: &str) -> Failure {
 
 /// The built-in sample server, run by this very executable.
 pub(crate) fn sample_server(name: ServerName, data: &Path, environment: &Environment) -> Result<ServerSpec, Failure> {
-    let tool = ToolSpec { effect: Some(Effect::Read), deadline: Some(SAMPLE_DEADLINE) };
+    let tool = ToolSpec { effect: Some(Effect::Read), deadline: Some(SAMPLE_DEADLINE), scopes: None };
     let executable = own_executable()?;
     Ok(ServerSpec {
         name,
@@ -161,6 +186,7 @@ pub(crate) fn sample_server(name: ServerName, data: &Path, environment: &Environ
         era: None,
         effect: None,
         deadline: SAMPLE_DEADLINE,
+        scopes: Vec::new().into(),
         tools: std::iter::once(("secure_query".to_owned(), tool)).collect(),
     })
 }

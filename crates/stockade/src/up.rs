@@ -6,9 +6,11 @@ use crate::cli::UpOptions;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::operator;
 use crate::output::{Complaint, Failure, Output};
 use crate::plan;
 use crate::stop;
+use crate::transport;
 use crate::wiring::{Gateway, WiringError};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -16,8 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use stockade_core::ports::Clock;
 use stockade_core::words::{CallerName, Secret, ServerName};
-use stockade_gateway::{Http1Limits, HttpListener, HttpSettings, Hub};
+use stockade_identity::DpopMode;
+use stockade_gateway::{Http1Limits, HttpListener, HttpSettings, Hub, ServerTls};
 use stockade_policy::Starter;
+use stockade_store::{Act, NewKey};
 
 /// How long requests in flight may still take after the gateway was asked to stop.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -48,35 +52,55 @@ async fn serve(options: UpOptions, config: Config, environment: Environment) -> 
     }
     let rules = plan::rules(&config, Starter::Sample { server: sample })?;
     let stopped = stop::watch_signals().map_err(|error| internal(&error))?;
-    let gateway = Gateway::build(plan::plan(&config, data.clone(), servers, rules)).map_err(|error| unbuilt(&error))?;
+    // The address is taken before anything that depends on it is built; nobody is answered before all of it is.
     let listener = listen(config.gateway.listen).await?;
     let address = listener.address().map_err(|error| internal(&error))?;
+    let url = url(address, config.tls.is_some());
+    let mut plan = plan::plan(&config, data.clone(), servers, rules);
+    plan.authentication = Some(plan::authentication(&config, &url, &names));
+    let gateway = Gateway::build(plan).map_err(|error| unbuilt(&error))?;
+    let tls = transport::server_tls(&config, gateway.clock.clone())?;
     let key = first_key(&gateway, config.anonymous.is_some())?;
     report_opening(&gateway);
-    let door = gateway.http_door(address.port(), settings(&config));
+    let has_metadata = !gateway.authorization_servers.is_empty();
+    let door = gateway.http_door(address.port(), settings(&config, &url, tls, has_metadata), &names);
     let sweep = tokio::spawn(Hub::sweep(Arc::downgrade(&gateway.hub)));
+    let watch = tokio::spawn(Hub::watch(Arc::downgrade(&gateway.hub)));
     let serving = tokio::spawn(door.serve(listener, stopped));
-    let told = tell(&options, address, key.as_ref(), &names, &gateway);
+    let told = tell(&options, &url, key.as_ref(), &names, &gateway);
     if let Err(Failure::Told(..)) = &told {
         told?;
     }
     let _ = serving.await;
     sweep.abort();
+    watch.abort();
     gateway.close().await;
     Ok(())
 }
 
-fn settings(config: &Config) -> HttpSettings {
+/// Where clients reach the merged route, as far as this machine can say.
+fn url(address: SocketAddr, has_tls: bool) -> String {
+    format!("{}://{address}/mcp", if has_tls { "https" } else { "http" })
+}
+
+fn settings(config: &Config, url: &str, tls: Option<Arc<ServerTls>>, has_metadata: bool) -> HttpSettings {
     let timeouts = config.limits.timeouts;
+    let resource = config.gateway.resource.clone().unwrap_or_else(|| url.to_owned());
     HttpSettings {
         hosts: config.gateway.hosts.clone(),
         origins: config.gateway.origins.clone(),
+        resource,
+        scopes: if config.sign_in.is_some() { vec![plan::SCOPE.to_owned()] } else { Vec::new() },
+        has_metadata,
+        requires_dpop: config.identity.dpop.mode == DpopMode::Require,
         http1: Http1Limits {
             head_deadline: timeouts.header,
             body_deadline: timeouts.body,
             idle_deadline: timeouts.idle,
             ..Http1Limits::default()
         },
+        tls,
+        admission: config.admission.clone(),
         connections: config.limits.connections,
         drain: DRAIN,
     }
@@ -101,7 +125,10 @@ fn first_key(gateway: &Gateway, has_anonymous: bool) -> Result<Option<Secret>, F
         return Ok(None);
     }
     let caller = CallerName::parse(FIRST_CALLER).map_err(|error| internal(&error))?;
-    gateway.api_keys.add(&caller, gateway.clock.wall()).map(|(_, key)| Some(key)).map_err(failed)
+    let operator = operator::name().map_err(|error| internal(&error))?;
+    let act = Act { operator: &operator, at: gateway.clock.wall(), reason: Some("the first start") };
+    let new = NewKey { caller: &caller, scopes: None, expires: None };
+    gateway.api_keys.add(new, &act).map(|(_, key)| Some(key)).map_err(failed)
 }
 
 /// What the operator should know of the record that was found.
@@ -120,12 +147,11 @@ pub(crate) fn report_opening(gateway: &Gateway) {
 
 fn tell(
     options: &UpOptions,
-    address: SocketAddr,
+    url: &str,
     key: Option<&Secret>,
     servers: &[ServerName],
     gateway: &Gateway,
 ) -> Result<(), Failure> {
-    let url = format!("http://{address}/mcp");
     let data = gateway.folder.path().display().to_string();
     let mut output = Output::new();
     if options.json {
@@ -171,8 +197,8 @@ fn tell(
 /// An error of building, for people.
 pub(crate) fn unbuilt(error: &WiringError) -> Failure {
     let exit = match error {
-        WiringError::Rules(_) | WiringError::Data(_) => Exit::Usage,
-        WiringError::Keys(_) | WiringError::ApiKeys(_) | WiringError::Audit(_) => Exit::Internal,
+        WiringError::Rules(_) | WiringError::Data(_) | WiringError::Authentication(_) => Exit::Usage,
+        WiringError::Keys(_) | WiringError::State(_) | WiringError::ApiKeys(_) | WiringError::Audit(_) => Exit::Internal,
     };
     if let WiringError::Rules(errors) = error {
         crate::output::say(errors);

@@ -6,6 +6,7 @@ use crate::cli::WrapOptions;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::exit::Exit;
+use crate::operator;
 use crate::output::{Complaint, Failure};
 use crate::plan;
 use crate::stop;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
-use stockade_core::words::{Caller, CallerKind, CallerName, ServerName};
+use stockade_core::words::{Caller, CallerKind, ServerName};
 use stockade_gateway::{Hub, ServerKind, ServerSpec, serve_stdio};
 use stockade_policy::Starter;
 use stockade_sandbox::{LaunchSpec, Launcher};
@@ -40,10 +41,12 @@ async fn serve(options: WrapOptions, config: Config, environment: Environment) -
         Some(name) => ServerName::parse(name).map_err(|error| Complaint::of(&error).with(Exit::Usage))?,
         None => name_of(&options.command).map_err(|error| internal(&error))?,
     };
-    let caller = local_user(&environment).map_err(|error| internal(&error))?;
+    let user = operator::name().map_err(|error| internal(&error))?;
+    let caller = Caller::new(user, CallerKind::LocalUser);
     let mut stopped = stop::watch_signals().map_err(|error| internal(&error))?;
     let gateway = build(&options, &config, &environment, &name)?;
     report_opening(&gateway);
+    tracing::info!(server = %name, "guarding; what happens is on record: stockade audit query --data {}", gateway.folder.path().display());
     let sweep = tokio::spawn(Hub::sweep(Arc::downgrade(&gateway.hub)));
     let (road, hub) = (Arc::clone(&gateway.road), Arc::clone(&gateway.hub));
     let serving = serve_stdio(road, hub, caller, name, tokio::io::stdin(), tokio::io::stdout());
@@ -113,15 +116,15 @@ fn server(
         },
         shows_stderr: true,
     };
-    let configured = config.servers.iter().find(|server| server.name == *name).map(plan::settings_of);
-    Ok(match configured {
-        Some(settings) => ServerSpec { kind, ..settings },
+    Ok(match config.servers.iter().find(|server| server.name == *name) {
+        Some(server) => plan::spec_of(server, kind),
         None => ServerSpec {
             name: name.clone(),
             kind,
             era: None,
             effect: None,
             deadline: DEADLINE,
+            scopes: Vec::new().into(),
             tools: Default::default(),
         },
     })
@@ -149,25 +152,6 @@ fn name_of(command: &[OsString]) -> Result<ServerName, stockade_core::words::Nam
     name.map_or_else(|| ServerName::parse("server"), Ok)
 }
 
-/// The operating system's user. The name is for people; that it is this user is what the system vouches for.
-fn local_user(environment: &Environment) -> Result<Caller, stockade_core::words::NameError> {
-    let id = rustix::process::geteuid().as_raw();
-    let by_system = std::fs::read_to_string("/etc/passwd").ok().and_then(|text| user_name(&text, id));
-    let _ = environment;
-    let name =
-        CallerName::parse(&by_system.unwrap_or_default()).or_else(|_| CallerName::parse(&format!("uid-{id}")))?;
-    Ok(Caller { name, kind: CallerKind::LocalUser })
-}
-
-/// The name of a user in the form of passwd(5). The environment could say any name; the system's own list could not.
-fn user_name(passwd: &str, id: u32) -> Option<String> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, _, uid) = (fields.next()?, fields.next()?, fields.next()?);
-        (uid.parse() == Ok(id)).then(|| name.to_owned())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,12 +169,5 @@ mod tests {
             let command: Vec<_> = command.iter().map(OsString::from).collect();
             assert_eq!(name_of(&command).unwrap().as_str(), expected);
         }
-    }
-
-    #[test]
-    fn a_user_is_named_by_the_system() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nalice:x:1000:1000::/home/alice:/bin/sh\n";
-        assert_eq!(user_name(passwd, 1000).as_deref(), Some("alice"));
-        assert_eq!(user_name(passwd, 7), None);
     }
 }

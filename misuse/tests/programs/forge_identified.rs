@@ -1,9 +1,9 @@
 //! Somebody outside of the guard makes its evidence.
 use stockade_core::guard::Identified;
-use stockade_core::words::Caller;
+use stockade_core::identity::Identity;
 
-fn forge(caller: Caller) -> Identified {
-    Identified { caller }
+fn forge(identity: Identity) -> Identified {
+    Identified { identity }
 }
 
 fn main() {}

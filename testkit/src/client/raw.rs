@@ -53,13 +53,14 @@ impl Rest {
     }
 }
 
-/// Splits an `http://` URL into the address to connect to and the path to ask for.
+/// Splits an `http://` or `https://` URL into the address to connect to and the path to ask for.
 ///
 /// # Panics
-/// When the URL is not `http://`.
+/// When the URL is neither.
 #[must_use]
 pub fn endpoint(url: &str) -> (&str, &str) {
-    let rest = url.strip_prefix("http://").unwrap_or_else(|| panic!("not a plain HTTP URL: {url}"));
+    let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let rest = rest.unwrap_or_else(|| panic!("not an HTTP URL: {url}"));
     let at = rest.find('/').unwrap_or(rest.len());
     let (address, path) = rest.split_at(at);
     (address, if path.is_empty() { "/" } else { path })

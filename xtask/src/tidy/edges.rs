@@ -13,7 +13,9 @@ const OURS: &[(&str, &[&str])] = &[
     ("stockade-policy", &["stockade-core"]),
     ("stockade-audit", &["stockade-core"]),
     ("stockade-vault", &["stockade-core"]),
-    ("stockade-store", &["stockade-core"]),
+    ("stockade-identity", &["stockade-core"]),
+    ("stockade-issuer", &["stockade-core"]),
+    ("stockade-store", &["stockade-core", "stockade-identity", "stockade-issuer"]),
     ("stockade-sandbox", &[]),
     ("stockade-gateway", &["stockade-core", "stockade-sandbox"]),
     ("stockade-server", &["stockade-core", "stockade-inspect"]),
@@ -34,6 +36,8 @@ const WITH_THE_BINARY: &[&str] = &[
     "stockade-policy",
     "stockade-audit",
     "stockade-vault",
+    "stockade-identity",
+    "stockade-issuer",
     "stockade-store",
     "stockade-sandbox",
     "stockade-gateway",
@@ -47,6 +51,8 @@ const EVERYTHING: &[&str] = &[
     "stockade-policy",
     "stockade-audit",
     "stockade-vault",
+    "stockade-identity",
+    "stockade-issuer",
     "stockade-store",
     "stockade-sandbox",
     "stockade-gateway",
@@ -77,7 +83,8 @@ const RESERVED: &[Reserved] = &[
 ];
 
 /// Crates that compute and do nothing else, and what must not stand below them however far down.
-const PURE: &[&str] = &["stockade-core", "stockade-inspect", "stockade-policy"];
+const PURE: &[&str] =
+    &["stockade-core", "stockade-inspect", "stockade-policy", "stockade-identity", "stockade-issuer"];
 const IMPURE: &[&str] = &["tokio", "mio", "socket2", "hyper", "reqwest", "rustls", "rusqlite", "rustix", "rmcp"];
 
 /// Checks what `cargo metadata` says.

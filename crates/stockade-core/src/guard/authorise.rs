@@ -7,12 +7,14 @@
 //! The same function judges calls and the entries of lists, so that what is listed and what may be called cannot differ.
 
 use super::validate::{Message, Target, Validated};
+use crate::identity::{Challenge, ChallengeError, Identity};
 use crate::mcp::{Method, Revision, Target as About};
 use crate::ports::{Action, Catalogue, Object, Policy, Question, Route, Ruling, Upstreams};
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::Value;
 use crate::words::{Caller, ServerName};
+use std::sync::Arc;
 
 /// What the policy said, short of no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +53,12 @@ impl Authorised {
         all.reduce(|one, other| crate::ports::Treatment {
             effect: one.effect.max(other.effect),
             deadline: one.deadline.max(other.deadline),
+            scopes: one.scopes,
         })
         .unwrap_or(crate::ports::Treatment {
             effect: crate::ports::Effect::Destructive,
             deadline: std::time::Duration::ZERO,
+            scopes: Arc::new([]),
         })
     }
 }
@@ -76,18 +80,23 @@ pub fn authorise(
     let mut reach = Vec::with_capacity(candidates.len());
     let mut permit = Permit::Allowed;
     let mut denied = None;
+    let mut lacking: Option<Arc<[String]>> = None;
     for server in candidates {
         let object = object_of(&target);
-        let effect = catalogue.treatment(&server, validated.method, object).effect;
+        let treatment = catalogue.treatment(&server, validated.method, object);
         let question = Question {
-            caller: &validated.caller,
+            caller: &validated.identity.caller,
             action,
             server: &server,
             object,
-            effect,
+            effect: treatment.effect,
             revision: validated.revision,
         };
         match policy.rule(&question) {
+            // The rules first: who may not do it at all learns of no scope.
+            Ruling::Allow { .. } | Ruling::Ask { .. } if !validated.identity.standing.covers(&treatment.scopes) => {
+                lacking.get_or_insert(treatment.scopes);
+            }
             Ruling::Allow { rules } => {
                 note_rules(ticket, &rules, policy);
                 reach.push(server);
@@ -99,6 +108,9 @@ pub fn authorise(
             }
             Ruling::Deny { rules, reason } => denied = Some((rules, reason)),
         }
+    }
+    if let (true, Some(scopes)) = (reach.is_empty(), lacking) {
+        return Err(step_up(&scopes));
     }
     if reach.is_empty() {
         let (rules, reason) = denied.unwrap_or_else(|| (Vec::new(), "no configured server is reached".to_owned()));
@@ -112,6 +124,17 @@ pub fn authorise(
         ticket.facts().server = Some(server.to_string());
     }
     Ok(Authorised { validated, reach, target, permit })
+}
+
+/// Asks for every scope of the operation at once (MCP 2026-07-28 `basic/authorization`, "Scope Challenge Handling").
+fn step_up(scopes: &[String]) -> Refused {
+    let reason = format!("the operation needs the scopes `{}`", scopes.join(" "));
+    let error = Some(ChallengeError::InsufficientScope);
+    Refused::by("scopes", Refusal::InsufficientScope, reason).with_challenge(Challenge {
+        error,
+        scopes: scopes.to_vec(),
+        ..Challenge::default()
+    })
 }
 
 /// The resources that a subscription names are read through it, so each is judged as if it were read (AZ-13).
@@ -129,11 +152,11 @@ fn subscriptions_allowed(
     for uri in named.and_then(Value::as_array).into_iter().flat_map(|uris| uris.elements()).filter_map(Value::as_str) {
         let server = match &validated.seen.route {
             Route::One(_) => reach.first().cloned(),
-            Route::Merged => upstreams.owner_of(&validated.caller, &uri),
+            Route::Merged => upstreams.owner_of(&validated.identity.caller, &uri),
         };
         let target = Target::Resource(uri.into_owned());
-        let (caller, revision) = (&validated.caller, validated.revision);
-        if !server.is_some_and(|server| permitted_entry(policy, catalogue, caller, revision, &server, &target)) {
+        let (identity, revision) = (&validated.identity, validated.revision);
+        if !server.is_some_and(|server| permitted_entry(policy, catalogue, identity, revision, &server, &target)) {
             let reason = "a resource of the subscription may not be read";
             return Err(Refused::by("policy: default deny", Refusal::PermissionDenied, reason));
         }
@@ -172,7 +195,7 @@ fn candidates(
         Target::Tool(name) => split(name).map(|(server, name)| (vec![server], Target::Tool(name))),
         Target::Prompt(name) => split(name).map(|(server, name)| (vec![server], Target::Prompt(name))),
         Target::Resource(uri) => {
-            let server = upstreams.owner_of(&validated.caller, uri).ok_or_else(unknown)?;
+            let server = upstreams.owner_of(&validated.identity.caller, uri).ok_or_else(unknown)?;
             Ok((vec![server], validated.target.clone()))
         }
     }
@@ -203,11 +226,12 @@ pub(crate) const fn action_of(method: Method) -> Action {
     }
 }
 
-/// True if a list may show this entry: if using it would be allowed, now or after consent.
+/// True if a list may show this entry: if using it would be allowed, now or after consent. What only lacks a scope is shown,
+/// so that a client learns of it and can ask its person for the scope.
 pub(crate) fn permitted_entry(
     policy: &dyn Policy,
     catalogue: &dyn Catalogue,
-    caller: &Caller,
+    identity: &Identity,
     revision: Revision,
     server: &ServerName,
     target: &Target,
@@ -220,7 +244,7 @@ pub(crate) fn permitted_entry(
     };
     let object = object_of(target);
     let effect = catalogue.treatment(server, method, object).effect;
-    let question = Question { caller, action, server, object, effect, revision };
+    let question = Question { caller: &identity.caller, action, server, object, effect, revision };
     !matches!(policy.rule(&question), Ruling::Deny { .. })
 }
 

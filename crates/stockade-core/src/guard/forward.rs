@@ -6,6 +6,7 @@
 
 use super::record::Recorded;
 use super::validate::{Message, Target};
+use crate::identity::Identity;
 use crate::mcp::{Frame, Id, Method, Revision};
 use crate::ports::{Clock, Exchange, Incoming, Moment, Route, UpstreamError};
 use crate::refusal::{Refusal, Refused};
@@ -35,7 +36,13 @@ impl Outbound {
     /// Who sends it.
     #[must_use]
     pub fn caller(&self) -> &Caller {
-        &self.parts().1.caller
+        &self.identity().caller
+    }
+
+    /// The caller, with the standing of this message.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.parts().1.identity
     }
 
     /// Where it came in.

@@ -275,7 +275,7 @@ pub fn admit(limiter: &Arc<Limiter>, consented: Consented, clock: &dyn Clock) ->
         (Message::Request(_), method) if method.facts().counted_as == CountedAs::Call => Class::Call,
         (Message::Request(_), _) => Class::Other,
     };
-    let caller = validated.caller.name.clone();
+    let caller = validated.identity.caller.name.clone();
     let taken = limiter.take(&caller, clock.moment(), class)?;
     let slot = Slot { limiter: Arc::clone(limiter), caller, class, taken };
     Ok(Admitted { consented, slot })

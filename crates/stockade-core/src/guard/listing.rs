@@ -83,8 +83,8 @@ fn verdict(outbound: &Outbound, kind: ListKind, key: &str, entry: Value<'_>, roa
         ListKind::Prompts => Target::Prompt(own.to_owned()),
         _ => Target::Resource(own.to_owned()),
     };
-    let (caller, revision) = (outbound.caller(), outbound.revision());
-    if !permitted_entry(road.policy(), road.catalogue(), caller, revision, &server, &target) {
+    let (identity, revision) = (outbound.identity(), outbound.revision());
+    if !permitted_entry(road.policy(), road.catalogue(), identity, revision, &server, &target) {
         return Verdict::NotAllowed;
     }
     let annotated = kind == ListKind::Tools && revision.era() == Era::Modern;

@@ -19,13 +19,13 @@ pub use forward::{Flight, Outbound, Reply, forward};
 pub use identify::{Identified, identify};
 pub use inspect::{Inspected, inspect};
 pub use limit::{Admitted, LimitSettings, Limiter, admit};
-pub use read::{Arrival, Credential, Mirrored, Seen, Turn, read};
+pub use read::{Arrival, Mirrored, Seen, Turn, read};
 pub use record::{Recorded, record};
 pub use release::{Released, release};
-pub use validate::{Message, Target, Validated, validate};
+pub use validate::{Message, Target, Validated, client_of, validate};
 
 pub(crate) use forward::{Arrived, send};
-pub(crate) use identify::recognise;
+pub(crate) use identify::{recognise, stands, still_stands};
 pub(crate) use inspect::{Interim, inspect_interim};
 pub(crate) use limit::Notes;
 pub(crate) use record::record_event;

@@ -4,24 +4,14 @@
 //! Refuses when: they are not; nothing is repaired.
 //! Source: JSON-RPC 2.0 §4 to §6, RFC 8259, attack cases PA-01 to PA-14.
 
+use crate::identity::Shown;
 use crate::mcp::{Envelope, Frame, FrameError, Id, Method};
 use crate::ports::Route;
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::{ReadError, WireLimits};
-use crate::words::{Caller, Secret, SessionId};
+use crate::words::SessionId;
 use bytes::Bytes;
-
-/// What the caller showed to prove who they are.
-#[derive(Debug)]
-pub enum Credential {
-    /// Nothing.
-    Nothing,
-    /// `Authorization: Bearer …` (RFC 6750 §2.1).
-    Bearer(Secret),
-    /// The operating system vouches: the process that started us over stdio.
-    LocalUser(Caller),
-}
 
 /// The mirrored headers of MCP 2026-07-28, as sent. They are checked against the body and never believed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -58,8 +48,8 @@ pub struct Seen {
     pub door: &'static str,
     /// Where it came in.
     pub route: Route,
-    /// What the caller showed.
-    pub credential: Credential,
+    /// What the sender showed.
+    pub shown: Shown,
     /// The legacy session that the caller names.
     pub session: Option<SessionId>,
     /// `MCP-Protocol-Version`, as sent.
@@ -85,6 +75,11 @@ impl Arrival {
             Envelope::Request { id, .. } => Some(id),
             Envelope::Notification { .. } | Envelope::Result { .. } | Envelope::Error { .. } => None,
         }
+    }
+
+    /// False for notifications and answers, which nobody answers (JSON-RPC 2.0 §4.1).
+    pub(crate) fn wants_answer(&self) -> bool {
+        matches!(self.frame.envelope(), Envelope::Request { .. })
     }
 
     /// The method, if it is one that we know.

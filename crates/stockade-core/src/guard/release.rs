@@ -6,7 +6,9 @@
 
 use super::forward::Reply;
 use super::inspect::Inspected;
+use crate::identity::{Challenge, Identity};
 use crate::mcp::{Frame, Id, Revision};
+use crate::ports::Identities;
 use crate::record::Outcome;
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
@@ -21,9 +23,11 @@ pub struct Released {
     bytes: Bytes,
     status: u16,
     retry_after: Option<Duration>,
+    challenge: Option<Box<Challenge>>,
     session: Option<SessionId>,
     ticket: TicketId,
     cancels: Option<Id>,
+    is_expected: bool,
 }
 
 impl Released {
@@ -31,6 +35,18 @@ impl Released {
     #[must_use]
     pub const fn cancels(&self) -> Option<&Id> {
         self.cancels.as_ref()
+    }
+
+    /// False if this answers what wants no answer: a notification, or an answer (JSON-RPC 2.0 §4.1). A door that answers each
+    /// message by itself, as HTTP does with a status, says it all the same; one that has only messages says nothing.
+    #[must_use]
+    pub const fn is_expected(&self) -> bool {
+        self.is_expected
+    }
+
+    /// The same, as the answer to what wants none.
+    pub(crate) fn unexpected(self) -> Self {
+        Self { is_expected: false, ..self }
     }
 
     /// The message; empty where there is nothing to say.
@@ -51,6 +67,12 @@ impl Released {
         self.retry_after
     }
 
+    /// What the caller should show instead, for `WWW-Authenticate`.
+    #[must_use]
+    pub fn challenge(&self) -> Option<&Challenge> {
+        self.challenge.as_deref()
+    }
+
     /// The session that was opened.
     #[must_use]
     pub const fn session(&self) -> Option<&SessionId> {
@@ -67,8 +89,14 @@ impl Released {
 /// Writes the outcome and lets the answer go.
 ///
 /// # Errors
-/// When the outcome cannot be written.
-pub async fn release(ticket: &mut Ticket, inspected: Inspected<Reply>) -> Result<Released, Refused> {
+/// When the outcome cannot be written, or the caller was revoked while the answer was on its way (AU-16).
+pub async fn release(
+    ticket: &mut Ticket,
+    inspected: Inspected<Reply>,
+    identity: &Identity,
+    identities: &dyn Identities,
+) -> Result<Released, Refused> {
+    super::identify::still_stands(identity, identities)?;
     let status = status_of(&inspected.inner.frame, ticket);
     let session = inspected.session();
     let Inspected { inner, edits } = inspected;
@@ -79,7 +107,7 @@ pub async fn release(ticket: &mut Ticket, inspected: Inspected<Reply>) -> Result
         .close(outcome, None)
         .await
         .map_err(|error| Refused::by("release", Refusal::Unavailable, error.to_string()))?;
-    Ok(Released { bytes, status, retry_after: None, session, ticket: ticket.id(), cancels: None })
+    Ok(Released { bytes, status, retry_after: None, challenge: None, session, ticket: ticket.id(), cancels: None, is_expected: true })
 }
 
 /// The HTTP status of an answer: in the modern era some errors of the protocol have one of their own (MCP 2026-07-28
@@ -97,19 +125,38 @@ fn status_of(frame: &Frame, ticket: &mut Ticket) -> u16 {
 /// Lets a message go that comes before the answer, or outside of any request.
 pub(crate) fn release_interim(ticket: &Ticket, inspected: Inspected<Frame>) -> Result<Released, Refused> {
     let bytes = rewrite(&inspected.inner, inspected.edits)?;
-    Ok(Released { bytes, status: 200, retry_after: None, session: None, ticket: ticket.id(), cancels: None })
+    Ok(Released {
+        bytes,
+        status: 200,
+        retry_after: None,
+        challenge: None,
+        session: None,
+        ticket: ticket.id(),
+        cancels: None,
+        is_expected: true,
+    })
 }
 
 /// What answers a notification or an answer: nothing.
 pub(crate) const fn release_nothing(ticket: &Ticket, cancels: Option<Id>) -> Released {
-    Released { bytes: Bytes::new(), status: 202, retry_after: None, session: None, ticket: ticket.id(), cancels }
+    Released {
+        bytes: Bytes::new(),
+        status: 202,
+        retry_after: None,
+        challenge: None,
+        session: None,
+        ticket: ticket.id(),
+        cancels,
+        is_expected: true,
+    }
 }
 
 /// Lets a refusal go.
 ///
 /// In the legacy era 404 means that the session is gone, and clients give up a request whose status is an error; so there
 /// what belongs to one request goes with 200. In the modern era the statuses are those of MCP 2026-07-28.
-pub(crate) fn release_refusal(ticket: TicketId, said: &Refusal, id: Option<&Id>, is_modern: bool) -> Released {
+pub(crate) fn release_refusal(ticket: TicketId, refused: &Refused, id: Option<&Id>, is_modern: bool) -> Released {
+    let said = &refused.said;
     let retry_after = match said {
         Refusal::RateLimited { retry_after } => Some(*retry_after),
         _ => None,
@@ -119,7 +166,7 @@ pub(crate) fn release_refusal(ticket: TicketId, said: &Refusal, id: Option<&Id>,
         Refusal::MethodNotFound | Refusal::InvalidParams if !is_modern && id.is_some() => 200,
         _ => said.words().status,
     };
-    Released { bytes, status, retry_after, session: None, ticket, cancels: None }
+    Released { bytes, status, retry_after, challenge: refused.challenge.clone(), session: None, ticket, cancels: None, is_expected: true }
 }
 
 fn rewrite(frame: &Frame, edits: crate::wire::Edits) -> Result<Bytes, Refused> {

@@ -45,7 +45,8 @@ fn context(authorised: &Authorised, boot: &[u8; 16]) -> Vec<u8> {
     context.extend_from_slice(boot);
     let server = authorised.reach.first().map_or("", |server| server.as_str());
     let target = authorised.target.name().unwrap_or_default();
-    for part in ["requestState", validated.caller.name.as_str(), server, validated.method.as_str(), target] {
+    let caller = validated.identity.caller.binding();
+    for part in ["requestState", caller.as_str(), server, validated.method.as_str(), target] {
         context.extend_from_slice(&(part.len() as u64).to_be_bytes());
         context.extend_from_slice(part.as_bytes());
     }

@@ -7,6 +7,7 @@
 
 use super::identify::Identified;
 use super::read::Seen;
+use crate::identity::Identity;
 use crate::mcp::{
     Direction, Envelope, Era, Frame, Id, InvalidMessage, Method, Revision, Target as About, check_error, check_message,
     check_result, decode_header_value,
@@ -15,7 +16,7 @@ use crate::ports::{SessionError, Sessions};
 use crate::refusal::{Refusal, Refused};
 use crate::ticket::Ticket;
 use crate::wire::{Kind, Value, canonical_digest};
-use crate::words::{Caller, ServerName, Untrusted};
+use crate::words::{ServerName, Untrusted};
 
 /// The `_meta` keys of MCP 2026-07-28 that requests carry.
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -62,7 +63,7 @@ impl Target {
 pub struct Validated {
     pub(super) frame: Frame,
     pub(super) seen: Seen,
-    pub(super) caller: Caller,
+    pub(super) identity: Identity,
     pub(super) message: Message,
     pub(super) method: Method,
     pub(super) revision: Revision,
@@ -99,10 +100,10 @@ pub fn validate(
     sessions: &dyn Sessions,
     floor: Revision,
 ) -> Result<Validated, Refused> {
-    let Identified { frame, seen, caller } = identified;
+    let Identified { frame, seen, identity } = identified;
     note_client(ticket, &frame);
     note_subject(ticket, &frame);
-    let revision = revision_of(ticket, &frame, &seen, &caller, sessions)?;
+    let revision = revision_of(ticket, &frame, &seen, &identity, sessions)?;
     ticket.facts().revision = Some(revision.as_str());
     if revision < floor && frame.method() != Some(Method::Initialize) {
         let said = Refusal::UnsupportedVersion { requested: revision.to_string(), supported: supported(floor) };
@@ -131,7 +132,7 @@ pub fn validate(
     if revision.era() == Era::Modern && !is_answer {
         check_mirrored(&seen, method, &target, matches!(message, Message::Request(_)), &frame)?;
     }
-    Ok(Validated { frame, seen, caller, message, method, revision, target })
+    Ok(Validated { frame, seen, identity, message, method, revision, target })
 }
 
 fn refuse(said: Refusal, reason: impl Into<String>) -> Refused {
@@ -162,7 +163,7 @@ fn revision_of(
     ticket: &mut Ticket,
     frame: &Frame,
     seen: &Seen,
-    caller: &Caller,
+    identity: &Identity,
     sessions: &dyn Sessions,
 ) -> Result<Revision, Refused> {
     let in_meta = frame.params().and_then(|params| params.at(&["_meta", META_VERSION]));
@@ -191,7 +192,7 @@ fn revision_of(
         return Err(refuse(Refusal::SessionMissing, "a legacy message outside of any session"));
     };
     ticket.facts().session = Some(id.digest());
-    let facts = sessions.find(id, caller, &seen.route).map_err(no_session)?;
+    let facts = sessions.find(id, identity, &seen.route).map_err(no_session)?;
     ticket.facts().client = facts.client.clone();
     if header.is_some_and(|header| header != facts.revision) {
         let reason = format!("MCP-Protocol-Version differs from the session's revision {}", facts.revision);
@@ -319,13 +320,18 @@ fn note_subject(ticket: &mut Ticket, frame: &Frame) {
 }
 
 fn note_client(ticket: &mut Ticket, frame: &Frame) {
-    let info =
-        frame.params().and_then(|params| params.get("clientInfo").or_else(|| params.at(&["_meta", META_CLIENT])));
-    let part =
-        |name| info.and_then(|info| info.get(name)).and_then(Value::as_str).map(|text| Untrusted::new(text).for_log());
-    if let Some(name) = part("name") {
-        ticket.facts().client = Some(format!("{name} {}", part("version").unwrap_or_default()).trim_end().to_owned());
+    if let Some(client) = client_of(frame) {
+        ticket.facts().client = Some(client);
     }
+}
+
+/// What the client calls itself in a handshake or in `_meta`, name and version, for records; nobody has checked it.
+#[must_use]
+pub fn client_of(frame: &Frame) -> Option<String> {
+    let params = frame.params()?;
+    let info = params.get("clientInfo").or_else(|| params.at(&["_meta", META_CLIENT]))?;
+    let part = |name| info.get(name).and_then(Value::as_str).map(|text| Untrusted::new(text).for_log());
+    Some(format!("{} {}", part("name")?, part("version").unwrap_or_default()).trim_end().to_owned())
 }
 
 /// Names and types of arguments without their values, for records: at most 16 members and one level.

@@ -4,6 +4,7 @@ use super::limits::WireLimits;
 use super::scan::{Node, ReadError, Tag, scan};
 use super::text::unescape;
 use bytes::Bytes;
+use bytestring::ByteString;
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -11,7 +12,7 @@ use std::ops::Range;
 /// later guard reads these same bytes.
 #[derive(Debug, Clone)]
 pub struct Document {
-    bytes: Bytes,
+    text: ByteString,
     tape: Vec<Node>,
 }
 
@@ -33,14 +34,14 @@ impl Document {
     /// # Errors
     /// The first thing that is wrong, by position; nothing of the bytes is kept.
     pub fn read(bytes: Bytes, limits: &WireLimits) -> Result<Self, ReadError> {
-        let tape = scan(&bytes, limits)?;
-        Ok(Self { bytes, tape })
+        let (text, tape) = scan(bytes, limits)?;
+        Ok(Self { text, tape })
     }
 
     /// The bytes as they came.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
-        &self.bytes
+        self.text.as_bytes()
     }
 
     /// The outermost value.
@@ -50,9 +51,8 @@ impl Document {
     }
 
     fn text(&self, range: Range<u32>) -> &str {
-        let bytes = self.bytes.get(range.start as usize..range.end as usize).unwrap_or_default();
-        // The scanner has checked the whole message and cuts only at ASCII bytes.
-        std::str::from_utf8(bytes).unwrap_or_default()
+        // The scanner cuts only at ASCII bytes, so never inside of a character.
+        self.text.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 }
 
@@ -99,7 +99,7 @@ impl<'d> Value<'d> {
     /// The same text, sharing the message's memory.
     #[must_use]
     pub fn raw_bytes(self) -> Bytes {
-        self.document.bytes.slice(self.span())
+        self.document.bytes().slice(self.span())
     }
 
     /// The text of a string, unescaped; nothing for any other kind.

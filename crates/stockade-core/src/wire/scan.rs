@@ -6,6 +6,8 @@
 
 use super::limits::WireLimits;
 use super::text::unescape;
+use bytes::Bytes;
+use bytestring::ByteString;
 use std::borrow::Cow;
 
 /// Why bytes are not a message. Offsets are bytes from the start of the message.
@@ -120,13 +122,33 @@ struct Open {
 ///
 /// # Errors
 /// The first thing that is wrong, by position.
-pub(super) fn scan(bytes: &[u8], limits: &WireLimits) -> Result<Vec<Node>, ReadError> {
+pub(super) fn scan(bytes: Bytes, limits: &WireLimits) -> Result<(ByteString, Vec<Node>), ReadError> {
     let limit = limits.message_bytes.min(WireLimits::MESSAGE_BYTES_CEILING);
     if bytes.len() > limit {
         return Err(ReadError::TooLarge { bytes: bytes.len(), limit });
     }
-    std::str::from_utf8(bytes).map_err(|error| ReadError::NotUtf8 { at: error.valid_up_to() })?;
-    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(32.min(bytes.len())), open: Vec::with_capacity(8) }.run()
+    // Checked once for the whole message; what is cut out of it later is UTF-8 by itself.
+    let text = ByteString::try_from(bytes.clone()).map_err(|_| ReadError::NotUtf8 { at: valid_up_to(&bytes) })?;
+    let tape = scan_text(text.as_bytes(), limits)?;
+    Ok((text, tape))
+}
+
+fn valid_up_to(bytes: &[u8]) -> usize {
+    std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len)
+}
+
+fn scan_text(bytes: &[u8], limits: &WireLimits) -> Result<Vec<Node>, ReadError> {
+    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(room_for(bytes, limits)), open: Vec::with_capacity(8) }.run()
+}
+
+/// Bytes from which on the tape gets room for all that the message can hold at once.
+const LARGE: usize = 64 << 10;
+
+/// The places that the tape starts with. For a small message they grow as needed. For a large one there is room at once for
+/// as many values as its bytes or the limit allow: what is not used is never touched and so takes no memory, where growing
+/// by doubling would leave half and quarter tapes behind.
+fn room_for(bytes: &[u8], limits: &WireLimits) -> usize {
+    if bytes.len() < LARGE { 32.min(bytes.len()) } else { (bytes.len() / 2 + 1).min(limits.values) }
 }
 
 struct Scanner<'b> {
@@ -254,7 +276,9 @@ impl Scanner<'_> {
                 });
             };
             let plain = rest.get(..length).unwrap_or_default();
-            if let Some(offset) = plain.iter().position(|byte| *byte < 0x20) {
+            // Without an exit, so that the compiler makes vectors of it; where the control is matters only if there is one.
+            if plain.iter().fold(false, |found, byte| found | (*byte < 0x20)) {
+                let offset = plain.iter().position(|byte| *byte < 0x20).unwrap_or_default();
                 return Err(ReadError::NotJson { at: self.at + offset, expected: "escaped control character" });
             }
             self.at += length;
@@ -436,7 +460,8 @@ mod tests {
 
     fn check(text: impl AsRef<[u8]>, expected: Result<usize, &str>) {
         let text = text.as_ref();
-        let got = scan(text, &WireLimits::DEFAULT).map(|tape| tape.len()).map_err(|error| error.to_string());
+        let read = scan(Bytes::copy_from_slice(text), &WireLimits::DEFAULT);
+        let got = read.map(|(_, tape)| tape.len()).map_err(|error| error.to_string());
         match expected {
             Ok(nodes) => assert_eq!(got, Ok(nodes), "{}", text.escape_ascii()),
             Err(part) => {
@@ -518,7 +543,7 @@ mod tests {
     #[test]
     fn each_count_has_a_limit() {
         let small = WireLimits { message_bytes: 40, depth: 2, members: 3, values: 6, string_bytes: 4, name_bytes: 2 };
-        let got = |text: &str| scan(text.as_bytes(), &small).map(|_| ()).map_err(|error| error.to_string());
+        let got = |text: &str| scan(Bytes::copy_from_slice(text.as_bytes()), &small).map(|_| ()).map_err(|error| error.to_string());
         assert_eq!(got("[1,2,3]"), Ok(()));
         assert!(got("[1,2,3,4]").unwrap_err().contains("more than 3 members"));
         assert!(got("[[1,2],[3,4]]").unwrap_err().contains("more than 6 values"));

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use stockade_core::guard::{Credential, LimitSettings, Mirrored, Outbound, Released, Seen};
+use stockade_core::guard::{LimitSettings, Mirrored, Outbound, Released, Seen};
+use stockade_core::identity::{Basis, Credential, Identity, IdentityError, Shown, Standing};
 use stockade_core::mcp::{Frame, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    AskId, Catalogue, Clock, Durability, Effect, Entropy, Exchange, Identities, IdentityError, Incoming, Moment,
-    Object, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable, Route, Ruling, Seals, SessionError,
-    SessionFacts, Sessions, Timestamp, Treatment, UpstreamError, Upstreams,
+    AskId, Catalogue, Clock, Durability, Effect, Entropy, Exchange, Identities, Incoming, Moment, Object, Outlet,
+    Policy, PortFuture, Question, Record, RecordUnavailable, Route, Ruling, Seals, SessionError, SessionFacts,
+    Sessions, Timestamp, Treatment, UpstreamError, Upstreams,
 };
 use stockade_core::record::{Entry, Phase, Written};
 use stockade_core::wire::{Edits, WireLimits};
@@ -26,6 +27,7 @@ struct World {
     now_ms: AtomicU64,
     record_is_down: AtomicBool,
     keys_are_down: AtomicBool,
+    is_revoked: AtomicBool,
     ruling: Mutex<Option<Ruling>>,
     entries: Mutex<Vec<(Entry, Option<Durability>)>>,
     /// What reached the upstream.
@@ -83,14 +85,32 @@ impl Entropy for Handle {
 }
 
 impl Identities for Handle {
-    fn caller_of_key(&self, key: &Secret) -> Result<Caller, IdentityError> {
-        if self.0.keys_are_down.load(Ordering::Relaxed) {
-            return Err(IdentityError::Unreadable { reason: "test".to_owned() });
+    fn identify<'a>(&'a self, shown: &'a Shown) -> PortFuture<'a, Result<Identity, IdentityError>> {
+        let identity = |scopes: Option<&[&str]>| Identity {
+            caller: caller("alice"),
+            standing: Arc::new(Standing {
+                scopes: scopes.map(|scopes| scopes.iter().map(|scope| (*scope).to_owned()).collect()),
+                basis: Basis::Key { id: "k".to_owned() },
+                ..Standing::given()
+            }),
+        };
+        let identified = match &shown.credential {
+            _ if self.0.keys_are_down.load(Ordering::Relaxed) => {
+                Err(IdentityError::Unavailable { reason: "test".to_owned() })
+            }
+            Credential::Bearer(key) if key.expose() == "alice-key" => Ok(identity(None)),
+            Credential::Bearer(key) if key.expose() == "alice-reads" => Ok(identity(Some(&["files:read"]))),
+            Credential::Bearer(_) => Err(IdentityError::UnknownKey),
+            Credential::Malformed(reason) => Err(IdentityError::Malformed { reason: (*reason).to_owned() }),
+            _ => Err(IdentityError::Missing),
+        };
+        Box::pin(std::future::ready(identified))
+    }
+    fn stands(&self, _: &Identity) -> Result<(), IdentityError> {
+        if self.0.is_revoked.load(Ordering::Relaxed) {
+            return Err(IdentityError::Revoked { what: "key".to_owned() });
         }
-        match key.expose() {
-            "alice-key" => Ok(caller("alice")),
-            _ => Err(IdentityError::UnknownKey),
-        }
+        Ok(())
     }
 }
 
@@ -124,8 +144,8 @@ impl Record for Handle {
 }
 
 impl Sessions for Handle {
-    fn find(&self, id: &SessionId, caller: &Caller, route: &Route) -> Result<SessionFacts, SessionError> {
-        match (id.as_wire(), caller.name.as_str(), route) {
+    fn find(&self, id: &SessionId, identity: &Identity, route: &Route) -> Result<SessionFacts, SessionError> {
+        match (id.as_wire(), identity.caller.name.as_str(), route) {
             ("bobs", _, _) => Err(SessionError::OfAnotherCaller),
             ("alices", "alice", Route::One(_)) => Ok(SessionFacts { revision: Revision::V2025_11_25, client: None }),
             ("alices", "alice", Route::Merged) => Err(SessionError::OfAnotherRoute),
@@ -158,7 +178,9 @@ impl Catalogue for Handle {
     }
     fn treatment(&self, _: &ServerName, _: Method, object: Object<'_>) -> Treatment {
         let effect = if matches!(object, Object::Tool("write_file")) { Effect::Write } else { Effect::Read };
-        Treatment { effect, deadline: Duration::from_secs(5) }
+        let scopes: &[String] =
+            if effect == Effect::Write { &["files:read".to_owned(), "files:write".to_owned()] } else { &[] };
+        Treatment { effect, deadline: Duration::from_secs(5), scopes: scopes.into() }
     }
 }
 
@@ -231,7 +253,7 @@ fn server() -> ServerName {
 }
 
 fn caller(name: &str) -> Caller {
-    Caller { name: CallerName::parse(name).unwrap(), kind: CallerKind::ApiKey }
+    Caller::new(CallerName::parse(name).unwrap(), CallerKind::ApiKey)
 }
 
 struct Test {
@@ -277,7 +299,11 @@ fn stdio(key: &str) -> Seen {
     Seen {
         door: "test",
         route: Route::One(server()),
-        credential: if key.is_empty() { Credential::Nothing } else { Credential::Bearer(Secret::new(key.to_owned())) },
+        shown: Shown::only(if key.is_empty() {
+            Credential::Nothing
+        } else {
+            Credential::Bearer(Secret::new(key.to_owned()))
+        }),
         session: None,
         protocol_version: None,
         mirrored: None,
@@ -514,6 +540,69 @@ fn what_a_server_leaves_with_the_client_comes_back_once_and_only_from_it() {
     assert_eq!(test.carry(&retry("read_file", &state), stdio("alice-key")).1, 200);
     assert!(test.world.arrived().last().unwrap().contains(r#""requestState":"own""#));
     test.refused(&retry("read_file", &state), stdio("alice-key"), -32602, 400);
+}
+
+/// EV-11 (d): the state ends ten minutes after it was sealed, to the millisecond.
+#[test]
+fn what_a_server_leaves_with_the_client_ends_after_ten_minutes() {
+    for (waited, is_taken) in [(599_999, true), (600_000, false), (3_600_000, false)] {
+        let test = test();
+        test.says(r#"{"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","requestState":"own","inputRequests":{"a":{"method":"roots/list","params":{}}}}}"#);
+        let (answer, ..) = test.carry(&call("read_file", ""), stdio("alice-key"));
+        let state = answer["result"]["requestState"].as_str().unwrap().to_owned();
+        test.world.now_ms.fetch_add(waited, Ordering::Relaxed);
+        test.says(result(""));
+        let status = test.carry(&call("read_file", &format!(r#","requestState":"{state}""#)), stdio("alice-key")).1;
+        assert_eq!(status == 200, is_taken, "{waited}");
+        assert_eq!(test.world.arrived().len(), 1 + usize::from(is_taken));
+    }
+}
+
+/// AU-16: the answer of a caller who was revoked while it was on its way is withheld.
+#[test]
+fn an_answer_is_not_released_to_a_caller_who_was_revoked_meanwhile() {
+    let test = test();
+    test.world.is_revoked.store(true, Ordering::Relaxed);
+    test.says(result(""));
+    let (answer, status, _) = test.carry(&call("read_file", ""), stdio("alice-key"));
+    assert_eq!((answer["error"]["message"].as_str(), status), (Some("Authentication required"), 401));
+    assert_eq!(test.world.entries()[1].1, Some("withheld"));
+}
+
+#[test]
+fn a_request_in_flight_ends_when_its_caller_is_revoked() {
+    let test = test();
+    let mut out = Out::default();
+    let bytes = Bytes::from(call("read_file", "").into_bytes());
+    let mut work = pin!(test.road.carry(bytes, stdio("alice-key"), &mut out));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(work.as_mut().poll(&mut context).is_pending());
+    assert_eq!(test.road.end_fallen(), 0);
+    assert!(work.as_mut().poll(&mut context).is_pending());
+    test.world.is_revoked.store(true, Ordering::Relaxed);
+    assert_eq!(test.road.end_fallen(), 1);
+    let Poll::Ready(released) = work.as_mut().poll(&mut context) else { panic!("it goes on") };
+    assert_eq!(released.status(), 401);
+    assert_eq!(test.world.cancelled.load(Ordering::Relaxed), 1);
+    assert_eq!(test.road.end_fallen(), 0);
+}
+
+#[test]
+fn who_lacks_a_scope_is_told_all_that_the_operation_needs() {
+    let test = test();
+    test.says(result(""));
+    assert_eq!(test.carry(&call("read_file", ""), stdio("alice-reads")).1, 200);
+    let mut out = Out::default();
+    let bytes = Bytes::from(call("write_file", "").into_bytes());
+    let released = finish(test.road.carry(bytes, stdio("alice-reads"), &mut out));
+    assert_eq!(released.status(), 403);
+    let challenge = released.challenge().unwrap();
+    assert_eq!(challenge.error.unwrap().as_str(), "insufficient_scope");
+    assert_eq!(challenge.scopes, ["files:read", "files:write"]);
+    assert_eq!(test.world.arrived().len(), 1);
+    // Whom no rule allows learns of no scope.
+    *test.world.ruling.lock().unwrap() = Some(Ruling::Deny { rules: Vec::new(), reason: "test".to_owned() });
+    test.refused(&call("write_file", ""), stdio("alice-reads"), 1001, 200);
 }
 
 #[test]

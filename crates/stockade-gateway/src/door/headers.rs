@@ -3,10 +3,13 @@
 //! Must never: take the first or the last of a header that stands twice (the strict framing before it has refused those);
 //! let a forwarded-for or similar header stand for anything.
 
+use super::peer::Peer;
 use http::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    STRICT_TRANSPORT_SECURITY,
 };
-use stockade_core::guard::{Credential, Mirrored};
+use stockade_core::guard::Mirrored;
+use stockade_core::identity::Credential;
 use stockade_core::refusal::{Refusal, Refused};
 use stockade_core::words::{Secret, SessionId, Untrusted};
 
@@ -21,7 +24,8 @@ impl Places {
     /// The names of loopback at `port`, and what the operator has added.
     pub(crate) fn new(port: u16, hosts: &[String], origins: &[String]) -> Self {
         let own = ["127.0.0.1", "localhost", "[::1]"].map(|name| format!("{name}:{port}"));
-        let own_origins = own.iter().map(|host| format!("http://{host}"));
+        // The host says who is asked; by which scheme, the connection itself decides.
+        let own_origins = own.iter().flat_map(|host| [format!("http://{host}"), format!("https://{host}")]);
         Self {
             hosts: own.iter().cloned().chain(hosts.iter().cloned()).collect(),
             origins: own_origins.chain(origins.iter().cloned()).collect(),
@@ -96,16 +100,53 @@ pub(crate) fn check_accept(headers: &HeaderMap, wanted: &[&str]) -> Result<(), R
     Err(Refused::by("door", Refusal::NotAcceptable, "the client does not accept the forms of the answer"))
 }
 
-/// What the caller shows. Anything but one well-formed bearer token is nothing.
+/// What the caller shows in `Authorization`, which is taken out. What is no single well-formed credential is
+/// [`Credential::Malformed`], never nothing.
 pub(crate) fn credential(headers: &mut HeaderMap) -> Credential {
-    let Some(value) = headers.remove(AUTHORIZATION) else { return Credential::Nothing };
-    let Ok(text) = value.to_str() else { return Credential::Bearer(Secret::new(String::new())) };
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Credential::Bearer(Secret::new(token.to_owned()))
+    let mut values = match headers.entry(AUTHORIZATION) {
+        http::header::Entry::Vacant(_) => return Credential::Nothing,
+        http::header::Entry::Occupied(entry) => entry.remove_entry_mult().1,
+    };
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return Credential::Malformed("more than one `Authorization` header");
+    };
+    let Ok(text) = value.to_str() else { return Credential::Malformed("it is not text") };
+    // RFC 9110 §11.4: scheme, one space, and the token of RFC 6750 §2.1.
+    let Some((scheme, token)) = text.split_once(' ') else { return Credential::Malformed("it has no token") };
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    if token.is_empty() || !token.bytes().all(is_token) {
+        return Credential::Malformed("its token has characters that no token has");
+    }
+    if scheme.eq_ignore_ascii_case("bearer") {
+        Credential::Bearer(Secret::new(token.to_owned()))
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Credential::Dpop(Secret::new(token.to_owned()))
+    } else {
+        Credential::Malformed("its scheme is neither `Bearer` nor `DPoP`")
+    }
+}
+
+/// The same for any values, as far as they can stand in a header at all.
+pub(crate) fn credential_for_fuzz(values: &[&[u8]]) -> Option<Credential> {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        headers.append(AUTHORIZATION, http::HeaderValue::from_bytes(value).ok()?);
+    }
+    let credential = (!headers.is_empty()).then(|| credential(&mut headers));
+    credential.filter(|_| headers.is_empty())
+}
+
+/// Values of `DPoP` headers that are kept: one is right, and two show that it was not one.
+const PROOFS: usize = 2;
+
+/// The proofs of possession that the caller shows, which are taken out (RFC 9449 §4.3).
+pub(crate) fn proofs(headers: &mut HeaderMap) -> Vec<String> {
+    match headers.entry("dpop") {
+        http::header::Entry::Vacant(_) => Vec::new(),
+        http::header::Entry::Occupied(entry) => {
+            let values = entry.remove_entry_mult().1.take(PROOFS);
+            values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
         }
-        // Shown and not usable: never the same as nothing shown.
-        _ => Credential::Bearer(Secret::new(String::new())),
     }
 }
 
@@ -132,17 +173,29 @@ pub(crate) fn mirrored(headers: &HeaderMap) -> Mirrored {
 }
 
 /// The headers of every answer (OP-05). There is nothing in ours that a browser should show, frame, sniff or keep.
-pub(crate) fn harden(headers: &mut HeaderMap) {
-    const ALL: [(&str, &str); 6] = [
+pub(crate) fn harden(headers: &mut HeaderMap, peer: &Peer) {
+    const ALL: [(&str, &str); 7] = [
         ("cache-control", "no-store"),
         ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("referrer-policy", "no-referrer"),
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
     ];
+    let is_page = headers.contains_key("content-security-policy");
     for (name, value) in ALL {
+        // A page of a site may have one of its own, and a window that opened it must hear of its end; nothing of an upstream's
+        // comes here.
+        if headers.contains_key(name) || (is_page && name == "cross-origin-opener-policy") {
+            continue;
+        }
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if peer.is_tls {
+        // Two years; in the clear the header means nothing (RFC 6797 §7.2).
+        let value = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+        headers.insert(STRICT_TRANSPORT_SECURITY, value);
     }
 }
 
@@ -205,12 +258,20 @@ mod tests {
 
     #[test]
     fn what_is_shown_and_wrong_is_not_nothing() {
-        for (value, is_bearer) in [("Bearer abc", "abc"), ("bearer  abc", " abc"), ("Basic abc", ""), ("Bearer", "")] {
-            let Credential::Bearer(secret) = credential(&mut headers(&[("authorization", value)])) else {
-                panic!("{value}")
-            };
-            assert_eq!(secret.expose(), is_bearer);
+        for value in ["Bearer abc", "bearer a-._~+/="] {
+            let shown = credential(&mut headers(&[("authorization", value)]));
+            let Credential::Bearer(secret) = shown else { panic!("{value}") };
+            assert_eq!(secret.expose(), &value[7..]);
         }
+        let shown = credential(&mut headers(&[("authorization", "DPoP abc")]));
+        assert!(matches!(shown, Credential::Dpop(secret) if secret.expose() == "abc"));
+        for value in ["bearer  abc", "Basic abc", "Bearer", "abc", "", "Bearer a b", "Bearer a,b", "Bearer \u{e9}"] {
+            let shown = credential(&mut headers(&[("authorization", value)]));
+            assert!(matches!(shown, Credential::Malformed(_)), "{value}");
+        }
+        let mut two = headers(&[("authorization", "Bearer abc")]);
+        two.append("authorization", HeaderValue::from_static("Bearer def"));
+        assert!(matches!(credential(&mut two), Credential::Malformed(_)));
         assert!(matches!(credential(&mut HeaderMap::new()), Credential::Nothing));
     }
 
@@ -227,5 +288,22 @@ mod tests {
             assert_eq!(check_accept(&headers(&[("accept", value)]), &wanted).is_ok(), taken, "{value}");
         }
         assert!(check_accept(&HeaderMap::new(), &wanted).is_ok());
+    }
+
+    #[test]
+    fn answers_and_refusals_of_the_framing_have_the_same_headers() {
+        let socket = "127.0.0.1:1".parse().unwrap();
+        for (transport, is_tls) in [("plain", false), ("tls", true)] {
+            let mut of_answers = HeaderMap::new();
+            harden(&mut of_answers, &Peer { is_tls, ..Peer::plain(socket) });
+            let pairs = of_answers.iter().map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()));
+            let mut expected: Vec<_> = pairs.collect();
+            expected.extend([("connection", "close"), ("content-length", "0")].map(|(a, b)| (a.into(), b.into())));
+            expected.sort();
+            let mut of_refusals = crate::http1::refusal_headers(transport);
+            of_refusals.sort();
+            assert_eq!(of_refusals, expected);
+            assert_eq!(of_answers.contains_key("strict-transport-security"), is_tls);
+        }
     }
 }

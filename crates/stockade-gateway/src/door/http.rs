@@ -1,39 +1,45 @@
-//! The HTTP door: Streamable HTTP of every revision that has it, on loopback.
+//! The HTTP door: Streamable HTTP of every revision that has it, in the clear on loopback, over TLS anywhere.
 //!
 //! For: `/mcp` (every server) and `/mcp/{server}` (one). There is no other route.
 //! Must never: answer without the hardened headers; hand a message on whose framing, host, origin or content type is in
 //! doubt; believe a session, a path or a proxy's header.
 //! On the road: before `read` and after `release`.
 
+mod connection;
+
+use super::admission::{Admission, AdmissionSettings};
 use super::body::{DoorBody, Live, kept, own_stream};
-use super::headers::{Places, check_accept, check_content, credential, harden, mirrored, session, text};
-use crate::http1::{Http1Limits, SERVER_BUFFER_BYTES, StrictHttp1, Violation};
+use super::challenge::Challenges;
+use super::headers::{Places, check_accept, check_content, credential, harden, mirrored, proofs, session, text};
+use super::peer::Peer;
+use super::site::{SITE_BODY_BYTES, Site, SitePlace, SiteRequest, Sites};
+use crate::http1::{Http1Limits, Violation};
 use crate::hub::Hub;
 use crate::session::{Session, lock};
+use crate::tls::ServerTls;
 use bytes::Bytes;
+use connection::TurnedAway;
 use futures_util::FutureExt;
 use futures_util::future::AbortHandle;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use http::{Method as HttpMethod, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stockade_core::guard::{Credential, Released, Seen};
+use stockade_core::guard::{Released, Seen};
+use stockade_core::identity::{Challenge, Shown};
 use stockade_core::mcp::{Id, Method};
 use stockade_core::pipeline::Road;
 use stockade_core::ports::{Outlet, PortFuture, Route};
 use stockade_core::refusal::{Refusal, Refused};
 use stockade_core::words::{ServerName, SessionId};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::warn;
 
 const DOOR: &str = "http";
 /// The rule of refusals by the strict framing.
@@ -49,8 +55,20 @@ pub struct HttpSettings {
     pub hosts: Vec<String>,
     /// `Origin` values beside those of loopback.
     pub origins: Vec<String>,
+    /// The canonical URI of `/mcp` as clients know it (RFC 8707 §2), without a slash at its end.
+    pub resource: String,
+    /// The scopes that a caller without a credential is told to ask for.
+    pub scopes: Vec<String>,
+    /// True if the metadata of the protected resource is served: if there is somebody to ask for a token.
+    pub has_metadata: bool,
+    /// True if tokens must be bound to a key (RFC 9449), which the metadata says.
+    pub requires_dpop: bool,
     /// The limits of the framing.
     pub http1: Http1Limits,
+    /// TLS; without it the door speaks HTTP in the clear, which is for loopback.
+    pub tls: Option<Arc<ServerTls>>,
+    /// Who may connect.
+    pub admission: AdmissionSettings,
     /// Connections at once; more wait to be accepted.
     pub connections: usize,
     /// How long requests in flight may still take once the door closes.
@@ -85,20 +103,36 @@ pub struct HttpDoor {
     road: Arc<Road>,
     hub: Arc<Hub>,
     places: Places,
+    challenges: Challenges,
+    sites: Sites,
+    admission: Admission,
+    turned_away: TurnedAway,
     settings: HttpSettings,
 }
 
 impl HttpDoor {
     /// A door for the listener's port.
     #[must_use]
-    pub fn new(road: Arc<Road>, hub: Arc<Hub>, port: u16, settings: HttpSettings) -> Arc<Self> {
+    pub fn new(
+        road: Arc<Road>,
+        hub: Arc<Hub>,
+        port: u16,
+        settings: HttpSettings,
+        sites: Vec<Arc<dyn Site>>,
+    ) -> Arc<Self> {
         let places = Places::new(port, &settings.hosts, &settings.origins);
-        Arc::new(Self { road, hub, places, settings })
+        let challenges = Challenges::new(&settings.resource, settings.scopes.clone(), settings.has_metadata);
+        let admission = Admission::new(settings.admission.clone());
+        let (sites, turned_away) = (Sites::new(sites), TurnedAway::default());
+        Arc::new(Self { road, hub, places, challenges, sites, admission, turned_away, settings })
     }
 
     /// Serves until `stop` turns true, then lets what is in flight end.
     pub async fn serve(self: Arc<Self>, listener: HttpListener, mut stop: watch::Receiver<bool>) {
         let places = Arc::new(Semaphore::new(self.settings.connections));
+        // Looks at the certificate files until this ends, the drain included.
+        let mut watching = JoinSet::new();
+        watching.extend(self.settings.tls.clone().map(ServerTls::watch));
         let mut connections = JoinSet::new();
         loop {
             let place = tokio::select! {
@@ -133,48 +167,15 @@ impl HttpDoor {
         }
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, mut stop: watch::Receiver<bool>) {
-        let _ = stream.set_nodelay(true);
-        let (violated, mut violations) = mpsc::channel::<Violation>(1);
-        let observer = Arc::new(move |violation| {
-            let _ = violated.try_send(violation);
-        });
-        let io = TokioIo::new(StrictHttp1::new(stream, self.settings.http1, observer));
-        let door = Arc::clone(&self);
-        let is_told = Arc::new(AtomicBool::new(false));
-        let telling = Arc::clone(&is_told);
-        let service = service_fn(move |request| {
-            let (door, is_told) = (Arc::clone(&door), Arc::clone(&telling));
-            async move { Ok::<_, Infallible>(door.handle(request, &is_told).await) }
-        });
-        let serving = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(None)
-            .max_buf_size(SERVER_BUFFER_BYTES)
-            .serve_connection(io, service);
-        let mut serving = std::pin::pin!(serving);
-        let served = tokio::select! {
-            served = serving.as_mut() => served,
-            () = stopped(&mut stop) => {
-                serving.as_mut().graceful_shutdown();
-                serving.await
-            }
-        };
-        if let Err(error) = served {
-            debug!(%peer, %error, "connection ended");
-        }
-        if let Ok(violation) = violations.try_recv()
-            && !is_told.load(Ordering::Acquire)
-        {
-            let refused = Refused::by(FRAMING, Refusal::BadFraming, violation.to_string());
-            self.road.turn_away(DOOR, &refused).await;
-        }
-    }
-
     /// `is_told` becomes true once a violation of the framing, which breaks off a body, is on record as the refusal of the
     /// request whose body it was.
-    async fn handle(&self, request: Request<Incoming>, is_told: &AtomicBool) -> Response<DoorBody> {
-        let answer = match self.route(request).await {
+    async fn handle(&self, request: Request<Incoming>, peer: &Arc<Peer>, is_told: &AtomicBool) -> Response<DoorBody> {
+        let path = request.uri().path().to_owned();
+        let routed = match self.admission.peer_of(peer, request.headers()) {
+            Ok(peer) => self.route(request, &peer).await,
+            Err(refused) => Err(refused),
+        };
+        let answer = match routed {
             Ok(response) => response,
             Err(refused) => {
                 if refused.rule == FRAMING {
@@ -184,13 +185,19 @@ impl HttpDoor {
             }
         };
         let mut answer = answer;
-        harden(answer.headers_mut());
+        if let Some(challenge) = answer.extensions_mut().remove::<Challenge>() {
+            self.challenges.write(&challenge, &path, answer.headers_mut());
+        }
+        harden(answer.headers_mut(), peer);
         answer
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Response<DoorBody>, Refused> {
+    async fn route(&self, request: Request<Incoming>, peer: &Peer) -> Result<Response<DoorBody>, Refused> {
         self.places.check(request.headers())?;
         let no_route = || Refused::by("door", Refusal::NoRoute, "there is no such path");
+        if let Some(place) = self.sites.find(request.uri().path()) {
+            return self.site(request, place, peer).await;
+        }
         if request.uri().query().is_some() {
             return Err(Refused::by("door", Refusal::NoRoute, "a query is never part of a route"));
         }
@@ -202,11 +209,37 @@ impl HttpDoor {
             }
         };
         match *request.method() {
-            HttpMethod::POST => self.post(request, route).await,
-            HttpMethod::GET => self.get(request, route).await,
-            HttpMethod::DELETE => self.delete(request, route).await,
+            HttpMethod::POST => self.post(request, route, peer).await,
+            HttpMethod::GET => self.get(request, route, peer).await,
+            HttpMethod::DELETE => self.delete(request, route, peer).await,
             _ => Ok(self.not_allowed("no such HTTP method on this route").await),
         }
+    }
+
+    /// A request for a page or document beside the MCP routes.
+    async fn site(
+        &self,
+        request: Request<Incoming>,
+        place: SitePlace<'_>,
+        peer: &Peer,
+    ) -> Result<Response<DoorBody>, Refused> {
+        let Some(route) = place.route(request.method()) else {
+            return Ok(self.not_allowed("no such HTTP method on this route").await);
+        };
+        self.sites.admit(peer.address, route)?;
+        let (parts, body) = request.into_parts();
+        let body = self.collect_at_most(body, SITE_BODY_BYTES).await?;
+        let (path, query) = (parts.uri.path().to_owned(), parts.uri.query().map(str::to_owned));
+        let (method, headers, address) = (parts.method, parts.headers, peer.address);
+        let answer = place.site.answer(SiteRequest { method, path, query, headers, body, address }).await;
+        if let Err(refusal) = self.road.record_site(DOOR, answer.event, answer.status.as_u16()).await {
+            return Ok(respond(&refusal));
+        }
+        let body = if answer.body.is_empty() { DoorBody::empty() } else { DoorBody::Whole(Some(answer.body)) };
+        let mut response = Response::new(body);
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        Ok(response)
     }
 
     async fn not_allowed(&self, reason: &str) -> Response<DoorBody> {
@@ -216,7 +249,7 @@ impl HttpDoor {
         response
     }
 
-    async fn post(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+    async fn post(&self, request: Request<Incoming>, route: Route, peer: &Peer) -> Result<Response<DoorBody>, Refused> {
         check_content(request.headers())?;
         check_accept(request.headers(), &["application/json", "text/event-stream"])?;
         let (parts, body) = request.into_parts();
@@ -224,8 +257,8 @@ impl HttpDoor {
         let mut headers = parts.headers;
         let seen = Seen {
             door: DOOR,
+            shown: self.shown(&mut headers, "POST", &route, peer),
             route,
-            credential: credential(&mut headers),
             session: session(&headers),
             protocol_version: text(&headers, "mcp-protocol-version"),
             mirrored: Some(mirrored(&headers)),
@@ -239,8 +272,23 @@ impl HttpDoor {
         })
     }
 
+    /// What the sender of a request shows of itself.
+    fn shown(&self, headers: &mut HeaderMap, http_method: &'static str, route: &Route, peer: &Peer) -> Shown {
+        Shown {
+            credential: credential(headers),
+            proofs: proofs(headers),
+            http_method,
+            url: self.challenges.url_of(route),
+            address: Some(peer.address),
+            certificate: peer.certificate.clone(),
+        }
+    }
+
     async fn collect(&self, body: Incoming) -> Result<Bytes, Refused> {
-        let limit = self.road.wire_limits().message_bytes;
+        self.collect_at_most(body, self.road.wire_limits().message_bytes).await
+    }
+
+    async fn collect_at_most(&self, body: Incoming, limit: usize) -> Result<Bytes, Refused> {
         let too_large = || Refused::by("door", Refusal::TooLarge, format!("a body of more than {limit} bytes"));
         if hyper::body::Body::size_hint(&body).lower() > limit as u64 {
             return Err(too_large());
@@ -315,15 +363,15 @@ impl HttpDoor {
     }
 
     /// Opens the session's own stream, or goes on with one that broke off.
-    async fn get(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+    async fn get(&self, request: Request<Incoming>, route: Route, peer: &Peer) -> Result<Response<DoorBody>, Refused> {
         let mut headers = request.into_parts().0.headers;
         let is_modern = text(&headers, "mcp-protocol-version").as_deref() == Some(MODERN);
         let Some(id) = session(&headers).filter(|_| !is_modern) else {
             return Ok(self.not_allowed("GET is for legacy sessions").await);
         };
         check_accept(&headers, &["text/event-stream"])?;
-        let credential = credential(&mut headers);
-        let session = match self.session("stream-opened", &credential, &id, &route).await {
+        let shown = self.shown(&mut headers, "GET", &route, peer);
+        let session = match self.session("stream-opened", &shown, &id, &route).await {
             Ok(session) => session,
             Err(refusal) => return Ok(refusal),
         };
@@ -339,16 +387,16 @@ impl HttpDoor {
         }
     }
 
-    async fn delete(&self, request: Request<Incoming>, route: Route) -> Result<Response<DoorBody>, Refused> {
+    async fn delete(&self, request: Request<Incoming>, route: Route, peer: &Peer) -> Result<Response<DoorBody>, Refused> {
         let mut headers = request.into_parts().0.headers;
         let is_modern = text(&headers, "mcp-protocol-version").as_deref() == Some(MODERN);
         let Some(id) = session(&headers).filter(|_| !is_modern) else {
             return Ok(self.not_allowed("DELETE is for legacy sessions").await);
         };
-        let credential = credential(&mut headers);
-        match self.session("session-ended", &credential, &id, &route).await {
+        let shown = self.shown(&mut headers, "DELETE", &route, peer);
+        match self.session("session-ended", &shown, &id, &route).await {
             Ok(session) => {
-                self.hub.sessions.remove(&session.id);
+                self.hub.sessions.remove(&session.id());
                 session.close().await;
                 Ok(Response::new(DoorBody::empty()))
             }
@@ -359,11 +407,11 @@ impl HttpDoor {
     async fn session(
         &self,
         kind: &'static str,
-        credential: &Credential,
+        shown: &Shown,
         id: &SessionId,
         route: &Route,
     ) -> Result<Arc<Session>, Response<DoorBody>> {
-        self.road.carry_session(kind, DOOR, credential, Some(id), route).await.map_err(|refusal| respond(&refusal))?;
+        self.road.carry_session(kind, DOOR, shown, Some(id), route).await.map_err(|refusal| respond(&refusal))?;
         match self.hub.sessions.get(id) {
             Some(session) => Ok(session),
             None => {
@@ -410,9 +458,10 @@ fn respond(released: &Released) -> Response<DoorBody> {
     *response.status_mut() = status;
     let headers: &mut HeaderMap = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if let Some(challenge) = released.challenge() {
+        response.extensions_mut().insert(challenge.clone());
     }
+    let headers: &mut HeaderMap = response.headers_mut();
     if let Some(wait) = released.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_millis().div_ceil(1000) as u64));
     }

@@ -14,7 +14,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
-use stockade_core::guard::{Credential, Released, Seen, Turn};
+use stockade_core::guard::{Released, Seen, Turn};
+use stockade_core::identity::{Credential, Shown};
 use stockade_core::mcp::{Id, Method};
 use stockade_core::pipeline::Road;
 use stockade_core::ports::{Outlet, PortFuture, Route};
@@ -120,7 +121,7 @@ impl Connection {
         let seen = Seen {
             door: DOOR,
             route: Route::One(self.server.clone()),
-            credential: Credential::LocalUser(self.caller.clone()),
+            shown: Shown::only(Credential::LocalUser(self.caller.clone())),
             session: self.session.get().cloned(),
             protocol_version: None,
             mirrored: None,
@@ -159,7 +160,7 @@ impl Connection {
                 cancelled.abort();
             }
         }
-        if !released.bytes().is_empty() {
+        if released.is_expected() && !released.bytes().is_empty() {
             let _ = self.out.send(released).await;
         }
     }

@@ -42,8 +42,9 @@ pub(super) struct Refusal {
 impl Refusal {
     /// `may_answer` is false once the server began an answer: a second one would be read as the answer to another
     /// request.
-    pub(super) fn new(violation: Violation, may_answer: bool) -> Self {
-        let step = if may_answer { Step::Write { unsent: refusal_text(violation) } } else { Step::Shutdown };
+    pub(super) fn new(violation: Violation, may_answer: bool, transport: Transport) -> Self {
+        let text = refusal_text(violation, transport);
+        let step = if may_answer { Step::Write { unsent: text } } else { Step::Shutdown };
         Self { violation, step, due: deadline(LINGER) }
     }
 
@@ -98,26 +99,60 @@ impl Refusal {
     }
 }
 
-/// No version, no name, no reason: what was wrong is for the record, not for whoever probes.
+/// How the client reaches us, as far as the words of a refusal depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Plain,
+    Tls,
+}
+
+/// No version, no name, no reason: what was wrong is for the record, not for whoever probes. The headers are those of every
+/// answer (`door/headers.rs`); a test compares them.
 macro_rules! refusal_text {
-    ($status:literal) => {
+    ($status:literal, $transport:literal) => {
         concat!(
             "HTTP/1.1 ",
             $status,
-            "\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n"
+            "\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n\
+             Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n\
+             Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n\
+             Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n",
+            $transport,
+            "\r\n"
         )
         .as_bytes()
     };
 }
 
-const fn refusal_text(violation: Violation) -> &'static [u8] {
-    match violation.status() {
-        408 => refusal_text!("408 Request Timeout"),
-        413 => refusal_text!("413 Content Too Large"),
-        414 => refusal_text!("414 URI Too Long"),
-        417 => refusal_text!("417 Expectation Failed"),
-        431 => refusal_text!("431 Request Header Fields Too Large"),
-        505 => refusal_text!("505 HTTP Version Not Supported"),
-        _ => refusal_text!("400 Bad Request"),
+macro_rules! refusal_texts {
+    ($violation:expr, $transport:literal) => {
+        match $violation.status() {
+            408 => refusal_text!("408 Request Timeout", $transport),
+            413 => refusal_text!("413 Content Too Large", $transport),
+            414 => refusal_text!("414 URI Too Long", $transport),
+            417 => refusal_text!("417 Expectation Failed", $transport),
+            431 => refusal_text!("431 Request Header Fields Too Large", $transport),
+            505 => refusal_text!("505 HTTP Version Not Supported", $transport),
+            _ => refusal_text!("400 Bad Request", $transport),
+        }
+    };
+}
+
+const fn refusal_text(violation: Violation, transport: Transport) -> &'static [u8] {
+    match transport {
+        Transport::Plain => refusal_texts!(violation, ""),
+        Transport::Tls => {
+            refusal_texts!(violation, "Strict-Transport-Security: max-age=63072000; includeSubDomains\r\n")
+        }
     }
+}
+
+/// For the comparison with the door's own headers.
+#[cfg(test)]
+pub(crate) fn refusal_headers(transport: &str) -> Vec<(String, String)> {
+    let violation = Violation::TooSlow { part: super::Part::RequestLine };
+    let transport = if transport == "tls" { Transport::Tls } else { Transport::Plain };
+    let text = std::str::from_utf8(refusal_text(violation, transport)).unwrap();
+    let lines = text.lines().skip(1).filter_map(|line| line.split_once(": "));
+    lines.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
 }

@@ -43,7 +43,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub(crate) struct HttpUpstream {
     /// Where it takes messages.
     pub(crate) url: Uri,
-    /// What goes with each request, credentials among them; those of [`is_reserved`] names are left out.
+    /// What goes with each request, credentials among them; those of [`is_reserved_header`] names are left out.
     pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
     /// The strict reader's limits.
     pub(crate) limits: WireLimits,
@@ -53,9 +53,11 @@ pub(crate) struct HttpUpstream {
     pub(crate) is_known_modern: bool,
 }
 
-/// True if a header belongs to HTTP's framing or to the protocol, so that a configuration may not set it.
-pub(crate) fn is_reserved(name: &HeaderName) -> bool {
-    const RESERVED: [&str; 16] = [
+/// True if a header belongs to the connection (RFC 9110 §7.6.1), to the message or to the protocol, so that a configuration
+/// may not set it. `User-Agent` is none of them: some upstreams want a certain one.
+#[must_use]
+pub fn is_reserved_header(name: &HeaderName) -> bool {
+    const RESERVED: [&str; 17] = [
         "accept",
         "accept-encoding",
         "connection",
@@ -66,12 +68,13 @@ pub(crate) fn is_reserved(name: &HeaderName) -> bool {
         "host",
         "keep-alive",
         "last-event-id",
+        "proxy-authenticate",
+        "proxy-authorization",
         "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
-        "user-agent",
     ];
     RESERVED.contains(&name.as_str()) || name.as_str().starts_with("mcp-")
 }
@@ -91,7 +94,10 @@ impl HttpLink {
         let conversation = &self.conversation;
         conversation.check_open()?;
         let headers = match conversation.era() {
-            Era::Legacy => None,
+            Era::Legacy => {
+                conversation.wake().await?;
+                None
+            }
             Era::Modern => {
                 conversation.check_era().await?;
                 Some(conversation.mirror(outbound).await?)
@@ -111,6 +117,10 @@ impl HttpLink {
 }
 
 impl Link for HttpLink {
+    fn recall(&self, handshake: Bytes) {
+        self.conversation.recall(handshake);
+    }
+
     fn request<'l>(
         &'l self,
         outbound: &'l Arc<Outbound>,
@@ -125,6 +135,7 @@ impl Link for HttpLink {
     fn send<'l>(&'l self, bytes: Bytes) -> PortFuture<'l, Result<(), UpstreamError>> {
         Box::pin(async move {
             self.conversation.check_open()?;
+            self.conversation.wake().await?;
             self.conversation.tell(bytes, HOUSEKEEPING).await
         })
     }

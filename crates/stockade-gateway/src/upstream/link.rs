@@ -27,6 +27,10 @@ pub(crate) trait Link: Send + Sync {
     /// Sends a notification or an answer: bytes that want none.
     fn send<'l>(&'l self, bytes: Bytes) -> PortFuture<'l, Result<(), UpstreamError>>;
 
+    /// Gives it a handshake to open the server's side with before anything else goes over it: that of a session which another
+    /// process has opened. A JSON-RPC `initialize` request, whose id is replaced.
+    fn recall(&self, handshake: Bytes);
+
     /// Begins to listen for what the upstream says outside of any request, where that takes something.
     fn listen(&self);
 

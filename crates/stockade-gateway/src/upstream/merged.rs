@@ -26,6 +26,7 @@ use stockade_core::mcp::{Method, Target};
 use stockade_core::ports::{Exchange, UpstreamError};
 
 pub(super) use owners::Owners;
+pub(super) use share::{Noted, ShareError};
 
 /// See `cursor::reopen`.
 pub(crate) fn reopen_cursor(plain: &[u8]) -> Option<bool> {

@@ -12,6 +12,7 @@ mod probe;
 mod servers;
 mod stdio;
 
+pub use http::is_reserved_header;
 pub(crate) use link::Link;
 pub(crate) use merged::reopen_cursor;
 pub use servers::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec};

@@ -5,27 +5,31 @@ use super::link::{Link, Owner};
 use super::merged;
 use super::stdio::{StdioLink, StdioUpstream};
 use crate::hub::Hub;
+use crate::session_id::Capabilities;
 use crate::session::{Session, lock};
+use crate::tls::UpstreamTls;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
-use stockade_core::guard::{Message, Outbound};
+use stockade_core::guard::{Message, Outbound, client_of};
 use stockade_core::mcp::{Era, Method, Revision};
 use stockade_core::ports::{
     Catalogue, Effect, Exchange, Incoming, Object, PortFuture, Route, Seals, SessionFacts, Treatment, UpstreamError,
     Upstreams,
 };
 use stockade_core::wire::{Edits, Value, WireLimits};
-use stockade_core::words::{Caller, CallerName, ServerName, SessionId, Untrusted};
+use stockade_core::words::{Caller, CallerName, ServerName, SessionId};
 use stockade_sandbox::{LaunchSpec, Launcher};
 
 /// What the operator has said of one tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ToolSpec {
     /// What it does to the world.
     pub effect: Option<Effect>,
     /// How long a call may take.
     pub deadline: Option<Duration>,
+    /// The scopes that a call needs, in place of the server's.
+    pub scopes: Option<Arc<[String]>>,
 }
 
 /// How a server is reached.
@@ -45,6 +49,8 @@ pub enum ServerKind {
         url: http::Uri,
         /// What goes with each request: credentials and the like.
         headers: Vec<(http::HeaderName, http::HeaderValue)>,
+        /// How it is spoken to over TLS, where the operator has said anything about that.
+        tls: Option<UpstreamTls>,
     },
 }
 
@@ -60,6 +66,8 @@ pub struct ServerSpec {
     pub effect: Option<Effect>,
     /// How long a request may take.
     pub deadline: Duration,
+    /// The scopes that everything on it needs from callers who are limited by scopes.
+    pub scopes: Arc<[String]>,
     /// Its tools.
     pub tools: HashMap<String, ToolSpec>,
 }
@@ -89,6 +97,7 @@ pub struct Servers {
     /// Modern links over HTTP: one for each server, as nothing is remembered.
     stateless: Mutex<HashMap<ServerName, Arc<dyn Link>>>,
     pub(super) owners: merged::Owners,
+    pub(super) noted: merged::Noted,
     pub(super) seals: Arc<dyn Seals>,
     limits: WireLimits,
     child_limits: ChildLimits,
@@ -113,7 +122,7 @@ impl Servers {
         limits: WireLimits,
         child_limits: ChildLimits,
     ) -> Arc<Self> {
-        let client = super::http::HttpClient::new();
+        let client = super::http::HttpClient::new(UpstreamTls::default());
         let build = |spec: ServerSpec| {
             let upstream = match &spec.kind {
                 ServerKind::Stdio { launcher, spec: launch, shows_stderr } => {
@@ -125,11 +134,11 @@ impl Servers {
                         shows_stderr: *shows_stderr,
                     }))
                 }
-                ServerKind::Http { url, headers } => Upstream::Http(Arc::new(HttpUpstream {
+                ServerKind::Http { url, headers, tls } => Upstream::Http(Arc::new(HttpUpstream {
                     url: url.clone(),
                     headers: headers.clone(),
                     limits,
-                    client: client.clone(),
+                    client: tls.clone().map_or_else(|| client.clone(), super::http::HttpClient::new),
                     is_known_modern: spec.era == Some(Era::Modern),
                 })),
             };
@@ -143,6 +152,7 @@ impl Servers {
             children: Mutex::default(),
             stateless: Mutex::default(),
             owners: merged::Owners::default(),
+            noted: merged::Noted::default(),
             seals,
             limits,
             child_limits,
@@ -180,7 +190,11 @@ impl Servers {
                 caller: session.caller.clone(),
                 session: Some(Arc::downgrade(session)),
             };
-            self.new_link(server, owner)
+            let link = self.new_link(server, owner)?;
+            if let Some(handshake) = session.handshake() {
+                link.recall(handshake);
+            }
+            Ok(link)
         })
     }
 
@@ -243,15 +257,20 @@ impl Servers {
         link.request(&outbound, Edits::new()).await
     }
 
+    /// Says in the log what came of a server's share of a merged message.
+    pub(super) fn note_share(&self, server: &ServerName, method: Method, error: Option<&merged::ShareError>) {
+        self.noted.note(server, method, error);
+    }
+
     /// A handshake opens a session of ours first, so that whatever the upstream says belongs to it.
     async fn open_session(&self, outbound: Arc<Outbound>) -> Result<Box<dyn Exchange>, UpstreamError> {
         let hub = self.hub.upgrade().ok_or(UpstreamError::Cancelled)?;
-        let (session, evicted) = hub.sessions.open(outbound.caller(), outbound.route());
+        let (session, evicted) = hub.sessions.open(outbound.identity(), outbound.route(), Capabilities::of(outbound.frame().params()));
         if let Some(evicted) = evicted {
             tokio::spawn(async move { evicted.close().await });
         }
         let mut opening =
-            Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(&outbound) };
+            Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(outbound.frame()) };
         let inner = match outbound.route() {
             Route::Merged => merged::begin(self, &outbound, Some(&session))?,
             Route::One(server) => {
@@ -331,12 +350,6 @@ fn legacy_only() -> UpstreamError {
     UpstreamError::OtherEra { requested: Revision::V2026_07_28, supported }
 }
 
-fn client_of(outbound: &Outbound) -> Option<String> {
-    let info = outbound.frame().params()?.get("clientInfo")?;
-    let part = |name| info.get(name).and_then(Value::as_str).map(|text| Untrusted::new(text).for_log());
-    Some(format!("{} {}", part("name")?, part("version").unwrap_or_default()).trim_end().to_owned())
-}
-
 impl Upstreams for Servers {
     fn request(&self, outbound: Arc<Outbound>) -> PortFuture<'_, Result<Box<dyn Exchange>, UpstreamError>> {
         Box::pin(self.begin(outbound))
@@ -358,10 +371,10 @@ impl Catalogue for Servers {
 
     fn treatment(&self, server: &ServerName, method: Method, object: Object<'_>) -> Treatment {
         let Some(Server { spec, .. }) = self.servers.get(server) else {
-            return Treatment { effect: Effect::Destructive, deadline: Duration::ZERO };
+            return Treatment { effect: Effect::Destructive, deadline: Duration::ZERO, scopes: Arc::new([]) };
         };
         let tool = match object {
-            Object::Tool(name) => spec.tools.get(name).copied().unwrap_or_default(),
+            Object::Tool(name) => spec.tools.get(name).cloned().unwrap_or_default(),
             Object::Server | Object::Resource(_) | Object::Prompt(_) => ToolSpec::default(),
         };
         // Only calls do something to the world; lists, reads and handshakes are reads.
@@ -369,7 +382,8 @@ impl Catalogue for Servers {
             Method::ToolsCall => tool.effect.or(spec.effect).unwrap_or_default(),
             _ => Effect::Read,
         };
-        Treatment { effect, deadline: tool.deadline.unwrap_or(spec.deadline) }
+        let scopes = tool.scopes.unwrap_or_else(|| Arc::clone(&spec.scopes));
+        Treatment { effect, deadline: tool.deadline.unwrap_or(spec.deadline), scopes }
     }
 }
 
@@ -388,9 +402,8 @@ impl Opening {
         let chosen = frame.result().and_then(|result| result.get("protocolVersion")).and_then(Value::as_str);
         let revision = chosen.and_then(|chosen| Revision::parse(&chosen)).filter(|chosen| chosen.era() == Era::Legacy);
         let session: Option<SessionId> = revision.map(|revision| {
-            self.session.settle(SessionFacts { revision, client: self.client.take() });
             self.is_open = true;
-            self.session.id.clone()
+            self.hub.sessions.settle(&self.session, SessionFacts { revision, client: self.client.take() })
         });
         Incoming::Answer { frame, session }
     }
@@ -417,7 +430,7 @@ impl Exchange for Opening {
 impl Drop for Opening {
     fn drop(&mut self) {
         if !self.is_open
-            && let Some(session) = self.hub.sessions.remove(&self.session.id)
+            && let Some(session) = self.hub.sessions.remove(&self.session.id())
         {
             tokio::spawn(async move { session.close().await });
         }

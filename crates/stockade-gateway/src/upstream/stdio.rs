@@ -231,6 +231,10 @@ fn gone() -> UpstreamError {
 }
 
 impl Link for StdioLink {
+    fn recall(&self, handshake: Bytes) {
+        *lock(&self.handshake) = Some(handshake);
+    }
+
     fn request<'l>(
         &'l self,
         outbound: &'l Arc<Outbound>,

@@ -14,7 +14,7 @@ pub(crate) fn caller(name: &str) -> Caller {
         "anonymous" => CallerKind::Anonymous,
         _ => CallerKind::ApiKey,
     };
-    Caller { name: CallerName::parse(name).unwrap(), kind }
+    Caller::new(CallerName::parse(name).unwrap(), kind)
 }
 
 pub(crate) fn action(word: &str) -> Action {

@@ -1,23 +1,29 @@
 //! API keys: shown once, kept as digests, revoked at once, and never found in a damaged database.
 
-use crate::support::Scratch;
+use crate::support::{Scratch, SetClock, add, at, name};
 use rusqlite::Connection;
 use std::fs;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stockade_core::ports::{Identities, IdentityError, Timestamp};
-use stockade_core::words::{Caller, CallerKind, CallerName, Secret};
-use stockade_store::{ApiKeys, ApiKeysError};
-
-fn name(text: &str) -> CallerName {
-    CallerName::parse(text).unwrap()
-}
+use stockade_core::identity::{Basis, IdentityError};
+use stockade_core::ports::Timestamp;
+use stockade_core::words::{Caller, CallerKind, Secret};
+use stockade_store::{ApiKeys, ApiKeysError, KeyId, State, StateError};
 
 fn copy(key: &Secret) -> Secret {
     Secret::new(key.expose().to_owned())
 }
 
-fn open(scratch: &Scratch) -> Result<ApiKeys, ApiKeysError> {
-    ApiKeys::open(&scratch.folder(), &scratch.ring())
+fn open(scratch: &Scratch) -> Result<Arc<State>, StateError> {
+    State::open(&scratch.folder(), SetClock::at(0))
+}
+
+fn caller_of(keys: &ApiKeys, key: &Secret) -> Result<Caller, IdentityError> {
+    keys.holder(key).map(|identity| identity.caller)
+}
+
+fn revoke(keys: &ApiKeys, id: &KeyId, time: i64) {
+    at(time, |act| keys.revoke(id.as_str(), act)).unwrap();
 }
 
 /// Everything in the data folder, as one heap of bytes.
@@ -34,31 +40,39 @@ fn holds(heap: &[u8], needle: &[u8]) -> bool {
 fn a_key_names_its_caller_until_it_is_revoked() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    let (id, key) = keys.add(&name("alice"), Timestamp(7)).unwrap();
-    let (_, other) = keys.add(&name("bob"), Timestamp(8)).unwrap();
-    let alice = Caller { name: name("alice"), kind: CallerKind::ApiKey };
-    assert_eq!(keys.caller_of_key(&key), Ok(alice.clone()));
+    let (id, key) = add(&keys, "alice", 7);
+    let (_, other) = add(&keys, "bob", 8);
+    let alice = Caller::new(name("alice"), CallerKind::ApiKey);
+    let identity = keys.holder(&key).unwrap();
+    assert_eq!(identity.caller, alice);
+    let standing = identity.standing;
+    assert_eq!((&standing.basis, &standing.scopes), (&Basis::Key { id: id.to_string() }, &None));
+    assert_eq!((standing.expires, standing.certificate, standing.groups.len()), (None, None, 0));
     // Also after a restart.
     drop(keys);
     let keys = scratch.keys();
-    assert_eq!(keys.caller_of_key(&key), Ok(alice));
-    keys.revoke(id.as_str(), Timestamp(9)).unwrap();
-    assert_eq!(keys.caller_of_key(&key), Err(IdentityError::EndedKey { id: id.to_string() }));
-    assert_eq!(keys.caller_of_key(&other).unwrap().name, name("bob"));
+    assert_eq!(caller_of(&keys, &key), Ok(alice));
+    assert_eq!(keys.stands(id.as_str()), Ok(()));
+    revoke(&keys, &id, 9);
+    let ended = IdentityError::EndedKey { id: id.to_string() };
+    assert_eq!((caller_of(&keys, &key), keys.stands(id.as_str())), (Err(ended.clone()), Err(ended)));
+    assert_eq!(keys.stands("aaaaaaaa"), Err(IdentityError::UnknownKey));
+    assert_eq!(caller_of(&keys, &other).unwrap().name, name("bob"));
     // Revoking again changes nothing, not even the time.
-    keys.revoke(id.as_str(), Timestamp(10)).unwrap();
+    revoke(&keys, &id, 10);
     let rows = keys.list().unwrap();
     assert_eq!(rows.iter().map(|row| row.caller.as_str()).collect::<Vec<_>>(), ["alice", "bob"]);
     assert_eq!((rows[0].id.clone(), rows[0].created, rows[0].revoked), (id, Timestamp(7), Some(Timestamp(9))));
-    assert!(matches!(keys.revoke("nokey123", Timestamp(1)), Err(ApiKeysError::NoSuchKey { .. })));
+    let none = at(1, |act| keys.revoke("nokey123", act)).unwrap_err();
+    assert!(matches!(none, ApiKeysError::NoSuchKey { .. }), "{none}");
 }
 
 #[test]
 fn a_key_looks_as_promised_and_is_kept_nowhere() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    for _ in 0..50 {
-        let (id, key) = keys.add(&name("alice"), Timestamp(0)).unwrap();
+    for _ in 0..10 {
+        let (id, key) = add(&keys, "alice", 0);
         let [mark, middle, secret] = key.expose().splitn(3, '_').collect::<Vec<_>>()[..] else { panic!("three parts") };
         assert_eq!((mark, middle, secret.len()), ("stk", id.as_str(), 43));
         assert!(middle.len() == 8 && middle.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()));
@@ -77,8 +91,8 @@ fn a_key_looks_as_promised_and_is_kept_nowhere() {
 fn nothing_but_the_very_key_is_a_key() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    let (id, key) = keys.add(&name("alice"), Timestamp(0)).unwrap();
-    let (other, _) = keys.add(&name("bob"), Timestamp(0)).unwrap();
+    let (id, key) = add(&keys, "alice", 0);
+    let (other, _) = add(&keys, "bob", 0);
     let text = key.expose();
     let mut wrong = vec![
         String::new(),
@@ -103,9 +117,9 @@ fn nothing_but_the_very_key_is_a_key() {
         wrong.push(String::from_utf8(changed).unwrap());
     }
     for text in wrong {
-        assert_eq!(keys.caller_of_key(&Secret::new(text.clone())), Err(IdentityError::UnknownKey), "{text}");
+        assert_eq!(caller_of(&keys, &Secret::new(text.clone())), Err(IdentityError::UnknownKey), "{text}");
     }
-    assert!(keys.caller_of_key(&key).is_ok());
+    assert!(caller_of(&keys, &key).is_ok());
 }
 
 #[test]
@@ -113,18 +127,18 @@ fn what_another_process_does_is_seen_in_time() {
     let scratch = Scratch::new();
     let (gateway, command) = (scratch.keys(), scratch.keys());
     for round in 0..5 {
-        let (id, key) = command.add(&name("alice"), Timestamp(round)).unwrap();
+        let (id, key) = add(&command, "alice", round);
         let start = Instant::now();
         let limit = Duration::from_secs(1);
-        while gateway.caller_of_key(&key).is_err() {
+        while caller_of(&gateway, &key).is_err() {
             assert!(start.elapsed() < limit, "a new key works at once");
         }
-        command.revoke(id.as_str(), Timestamp(round)).unwrap();
+        revoke(&command, &id, round);
         let start = Instant::now();
-        while gateway.caller_of_key(&key).is_ok() {
+        while caller_of(&gateway, &key).is_ok() {
             assert!(start.elapsed() < limit, "a revoked key ends within a second");
         }
-        assert_eq!(gateway.caller_of_key(&key), Err(IdentityError::EndedKey { id: id.to_string() }));
+        assert_eq!(caller_of(&gateway, &key), Err(IdentityError::EndedKey { id: id.to_string() }));
     }
     assert_eq!(gateway.list().unwrap(), command.list().unwrap());
 }
@@ -133,32 +147,32 @@ fn what_another_process_does_is_seen_in_time() {
 fn an_expired_key_is_none() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    let (id, key) = keys.add(&name("alice"), Timestamp(0)).unwrap();
+    let (id, key) = add(&keys, "alice", 0);
     let expire = |at: i64| {
         let database = Connection::open(scratch.database()).unwrap();
         database.execute("UPDATE api_keys SET expires = ?1", [at]).unwrap();
         scratch.keys()
     };
-    assert!(expire(i64::MAX).caller_of_key(&key).is_ok());
-    assert_eq!(expire(1).caller_of_key(&key), Err(IdentityError::EndedKey { id: id.to_string() }));
+    assert!(caller_of(&expire(i64::MAX), &key).is_ok());
+    assert_eq!(caller_of(&expire(1), &key), Err(IdentityError::EndedKey { id: id.to_string() }));
 }
 
 #[test]
 fn digests_of_another_root_key_are_worth_nothing() {
     let scratch = Scratch::new();
-    let (_, key) = scratch.keys().add(&name("alice"), Timestamp(0)).unwrap();
+    let (_, key) = add(&scratch.keys(), "alice", 0);
     fs::remove_file(scratch.root_key()).unwrap();
-    assert_eq!(scratch.keys().caller_of_key(&key), Err(IdentityError::UnknownKey));
+    assert_eq!(caller_of(&scratch.keys(), &key), Err(IdentityError::UnknownKey));
 }
 
 #[test]
 fn a_caller_name_that_was_smuggled_in_is_nobody() {
     let scratch = Scratch::new();
-    let (_, key) = scratch.keys().add(&name("alice"), Timestamp(0)).unwrap();
+    let (_, key) = add(&scratch.keys(), "alice", 0);
     for smuggled in ["alice\nbob", "", "a b"] {
         let database = Connection::open(scratch.database()).unwrap();
         database.execute("UPDATE api_keys SET caller = ?1", [smuggled]).unwrap();
-        assert_eq!(scratch.keys().caller_of_key(&key), Err(IdentityError::UnknownKey));
+        assert_eq!(caller_of(&scratch.keys(), &key), Err(IdentityError::UnknownKey));
     }
 }
 
@@ -166,15 +180,15 @@ fn a_caller_name_that_was_smuggled_in_is_nobody() {
 fn a_newer_database_is_left_alone() {
     let scratch = Scratch::new();
     drop(scratch.keys());
-    Connection::open(scratch.database()).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
-    assert!(matches!(open(&scratch), Err(ApiKeysError::Newer { found: 2 })));
+    Connection::open(scratch.database()).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+    assert!(matches!(open(&scratch), Err(StateError::Newer { found: 3 })));
 }
 
 #[test]
 fn a_damaged_database_is_never_taken_for_an_empty_one() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    (0..200).for_each(|number| drop(keys.add(&name("alice"), Timestamp(number)).unwrap()));
+    (0..200).for_each(|number| drop(add(&keys, "alice", number)));
     drop(keys);
     let whole = fs::read(scratch.database()).unwrap();
     assert!(whole.len() > 3 * 4096, "{}", whole.len());
@@ -185,7 +199,7 @@ fn a_damaged_database_is_never_taken_for_an_empty_one() {
         fs::write(scratch.database(), bytes).unwrap();
         let error = open(&scratch).map(drop).unwrap_err();
         let words = error.to_string();
-        assert!(matches!(error, ApiKeysError::Damaged { .. } | ApiKeysError::Database { .. }), "{words}");
+        assert!(matches!(error, StateError::Damaged { .. } | StateError::Database { .. }), "{words}");
         assert!(words.contains("restore") && !words.contains('/'), "{words}");
     };
     for length in [0, 1, 15, 16, 99, 100, 4095, 4096, whole.len() / 2, whole.len() - 4096] {
@@ -206,14 +220,14 @@ fn a_damaged_database_is_never_taken_for_an_empty_one() {
 fn a_database_that_fails_while_we_run_lets_nobody_in() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    let (_, key) = keys.add(&name("alice"), Timestamp(0)).unwrap();
+    let (_, key) = add(&keys, "alice", 0);
     let other = Connection::open(scratch.database()).unwrap();
     other.execute_batch("DROP TABLE api_keys").unwrap();
     let start = Instant::now();
-    while keys.caller_of_key(&key).is_ok() {
+    while caller_of(&keys, &key).is_ok() {
         assert!(start.elapsed() < Duration::from_secs(1));
     }
-    let Err(IdentityError::Unreadable { reason }) = keys.caller_of_key(&copy(&key)) else { panic!("it was readable") };
+    let Err(IdentityError::Unavailable { reason }) = caller_of(&keys, &copy(&key)) else { panic!("it was readable") };
     assert!(!reason.contains('/') && !reason.contains(key.expose()), "{reason}");
 }
 
@@ -224,11 +238,11 @@ fn starts_at_the_same_time_make_one_database() {
         scratch.ring();
         let keys: Vec<Secret> = std::thread::scope(|scope| {
             let starts: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| scratch.keys().add(&name("alice"), Timestamp(0)).unwrap().1)).collect();
+                (0..4).map(|_| scope.spawn(|| add(&scratch.keys(), "alice", 0).1)).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         let all = scratch.keys();
-        assert!(keys.iter().all(|key| all.caller_of_key(key).is_ok()));
+        assert!(keys.iter().all(|key| caller_of(&all, key).is_ok()));
     }
 }
 
@@ -237,14 +251,14 @@ fn many_callers_at_once_get_their_own_names() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
     let made: Vec<_> = (0..16)
-        .map(|number| (number, keys.add(&name(&format!("caller-{number}")), Timestamp(number)).unwrap().1))
+        .map(|number| (number, add(&keys, &format!("caller-{number}"), number).1))
         .collect();
     std::thread::scope(|scope| {
         for (number, key) in &made {
             let keys = &keys;
             scope.spawn(move || {
                 (0..500)
-                    .for_each(|_| assert_eq!(keys.caller_of_key(key).unwrap().name, name(&format!("caller-{number}"))));
+                    .for_each(|_| assert_eq!(caller_of(keys, key).unwrap().name, name(&format!("caller-{number}"))));
             });
         }
     });

@@ -1,13 +1,11 @@
 //! The data folder: private, of one process, of one format.
 
-use crate::support::{Scratch, mode, set_mode};
+use crate::support::{Scratch, add, mode, set_mode};
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{chown, symlink};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use stockade_core::ports::Timestamp;
-use stockade_core::words::CallerName;
 use stockade_store::{DataFolder, DataFolderError};
 
 /// Folders 0700, files 0600, whatever there is.
@@ -24,7 +22,7 @@ fn everything_in_a_new_folder_is_its_owners_alone() {
     let folder = DataFolder::open(&scratch.data()).unwrap();
     assert!(!folder.was_tightened());
     let keys = scratch.keys();
-    keys.add(&CallerName::parse("alice").unwrap(), Timestamp(1)).unwrap();
+    add(&keys, "alice", 1);
     // The database has files beside it while it is open.
     let seen = check_private(&scratch.data());
     assert!(seen >= 9, "{seen} files and folders");

@@ -6,6 +6,7 @@ use crate::cli::ConfigCommand;
 use crate::config::{self, ConfigErrors, EffectiveValue, LoadOptions};
 use crate::exit::Exit;
 use crate::output::{Complaint, Failure, Output, say};
+use crate::transport;
 use serde_json::json;
 use stockade_inspect::escape::for_terminal;
 
@@ -35,6 +36,11 @@ fn check(options: &LoadOptions) -> Exit {
     };
     match config::load(options) {
         Ok(loaded) => {
+            let problems = transport::file_problems(&loaded.config);
+            if !problems.is_empty() {
+                problems.iter().for_each(Complaint::tell);
+                return Exit::Usage;
+            }
             let count = loaded.config.servers.len();
             let servers = if count == 1 { "1 server".to_owned() } else { format!("{count} servers") };
             say(format_args!("`{}` is fine: {servers}", for_terminal(&file.display().to_string())));
@@ -51,7 +57,7 @@ fn show(options: &LoadOptions, json: bool, output: &mut Output) -> Result<Exit, 
     };
     for EffectiveValue { key, toml, json: value, source } in &loaded.values {
         if json {
-            output.json(&json!({ "key": key, "value": value, "source": source.to_string() }))?;
+            output.json(&json!({ "key": key, "value": value, "source": source.to_string(), "layer": source.layer() }))?;
         } else {
             output.line(format_args!("{} = {toml}  # {source}", for_terminal(key)))?;
         }

@@ -51,6 +51,23 @@ pub(super) fn url(text: &str) -> Result<String, AddressError> {
     }
 }
 
+/// Whether a checked URL is spoken over TLS.
+pub(super) fn is_https(url: &str) -> bool {
+    url.parse::<Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"))
+}
+
+/// What clients of a checked URL write into `Host`: its host, with the port where that is not the scheme's own
+/// (RFC 9110 §4.2.3, §7.2). In lower case.
+pub(super) fn host_of(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    let own_port = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let host = uri.host()?.to_ascii_lowercase();
+    Some(match uri.port_u16() {
+        Some(port) if port != own_port => format!("{host}:{port}"),
+        _ => host,
+    })
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
@@ -116,6 +133,20 @@ mod tests {
             ("", Some("is no URL")),
         ] {
             assert_eq!(url(text).err().map(|error| error.what), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn clients_call_a_resource_by_its_host() {
+        for (url, expected) in [
+            ("https://MCP.example.com/mcp", "mcp.example.com"),
+            ("https://mcp.example.com:443/mcp", "mcp.example.com"),
+            ("https://mcp.example.com:8443/mcp", "mcp.example.com:8443"),
+            ("http://127.0.0.1:8443/mcp", "127.0.0.1:8443"),
+            ("https://[2001:db8::1]:8443/mcp", "[2001:db8::1]:8443"),
+        ] {
+            assert_eq!(host_of(url).as_deref(), Some(expected), "{url}");
+            assert_eq!(is_https(url), url.starts_with("https"), "{url}");
         }
     }
 

@@ -3,16 +3,22 @@
 //! Must never: return a configuration beside a problem; do input or output.
 
 use super::address;
+use super::check_identity::identity;
+use super::check_life::key_rules;
+use super::check_log::log;
 use super::check_permits::permits;
 use super::check_servers::servers;
-use super::checked::{Config, Gateway, Limits, Profile, Timeouts};
+use super::check_transport::{self, admission, tls};
+use super::checked::{Config, Gateway, Limits, Profile, SignIn, Timeouts};
 use super::key::Key;
 use super::keys::{
     ANONYMOUS, ANONYMOUS_CALLER, BODY_DEADLINE, CALLS_PER_MINUTE, CHILDREN_PER_CALLER, CONNECTIONS, DATA, DEPTH,
     GATEWAY, HEADER_DEADLINE, HOSTS, IDLE, IN_FLIGHT, LIMITS, LISTEN, MEMBERS, MESSAGE_BYTES, MESSAGES_PER_MINUTE,
-    OLDEST_REVISION, ORIGINS, POLICY, POLICY_FILES, PROFILE, RESOURCE, SESSION_IDLE, SESSIONS_PER_CALLER, STREAMS,
+    OLDEST_REVISION, ORIGINS, POLICY, POLICY_FILES, PROFILE, RESOURCE, SESSION_IDLE, SESSION_LIFE, SESSIONS_PER_CALLER, STREAMS,
     STRING_BYTES, VALUES,
 };
+use super::keys_sign_in::{SIGN_IN, SIGN_IN_ENABLED, SIGN_IN_ORIGINS, SIGN_IN_REGISTRATION};
+use super::keys_transport::TLS;
 use super::place::Place;
 use super::problem::{Problem, quoted};
 use super::raw::{RawConfig, RawTable};
@@ -48,11 +54,18 @@ pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem
     let before = problems.len();
     let nothing = RawTable::empty();
     let root = &raw.root;
-    let gateway = gateway(root.one(&GATEWAY).unwrap_or(&nothing), around, problems);
+    let has_tls = root.one(&TLS).is_some();
+    let gateway = gateway(root.one(&GATEWAY).unwrap_or(&nothing), has_tls, around, problems);
+    let tls = tls(root, &around.base, problems);
+    let admission = admission(root, problems);
     let anonymous = root.one(&ANONYMOUS).and_then(|table| {
         let profile = profile(root.one(&GATEWAY).unwrap_or(&nothing));
         anonymous(table, profile, problems)
     });
+    let gateway_table = root.one(&GATEWAY).unwrap_or(&nothing);
+    let keys = key_rules(root, gateway_table, profile(gateway_table), problems);
+    let identity = identity(root, &around.base, profile(gateway_table), problems);
+    let sign_in = sign_in(root.one(&SIGN_IN).unwrap_or(&nothing), profile(gateway_table), problems);
     let limits = limits(root.one(&LIMITS).unwrap_or(&nothing));
     let servers = servers(root, &around.base, problems);
     let source = around.called.as_deref().unwrap_or("configuration");
@@ -65,6 +78,11 @@ pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem
         base,
         gateway,
         anonymous,
+        tls,
+        admission,
+        keys: keys?,
+        identity: identity?,
+        sign_in,
         limits,
         servers,
         permits,
@@ -72,8 +90,7 @@ pub(super) fn check(raw: &RawConfig, around: &Around, problems: &mut Vec<Problem
     })
 }
 
-fn gateway(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Option<Gateway> {
-    let listen = listen(table, problems);
+fn gateway(table: &RawTable, has_tls: bool, around: &Around, problems: &mut Vec<Problem>) -> Option<Gateway> {
     let resource = table
         .text(&RESOURCE)
         .map(|text| address::url(&text).map_err(|error| refuse(problems, table.place_of(&RESOURCE), &RESOURCE, error)));
@@ -83,13 +100,19 @@ fn gateway(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Op
             .filter_map(|(text, place)| read(&text).map_err(|error| refuse(problems, place, key, error)).ok())
             .collect()
     };
-    let hosts = list(&HOSTS, address::host);
+    let mut hosts = list(&HOSTS, address::host);
     let origins = list(&ORIGINS, address::origin);
+    let resource = resource.and_then(Result::ok);
+    // Clients that know the gateway by its URI call it by that name.
+    hosts.extend(resource.as_deref().and_then(address::host_of));
+    let listen = listen(table, has_tls, &hosts, problems);
     let data = data(table, around, problems);
+    let log = log(table, profile(table), problems);
     Some(Gateway {
         listen: listen?,
-        resource: resource.and_then(Result::ok),
+        resource,
         profile: profile(table),
+        log,
         data_is_named: around.data.is_some() || table.text(&DATA).is_some(),
         data: data?,
         hosts,
@@ -101,20 +124,16 @@ fn gateway(table: &RawTable, around: &Around, problems: &mut Vec<Problem>) -> Op
     })
 }
 
-fn listen(table: &RawTable, problems: &mut Vec<Problem>) -> Option<SocketAddr> {
+fn listen(
+    table: &RawTable,
+    has_tls: bool,
+    names: &[String],
+    problems: &mut Vec<Problem>,
+) -> Option<SocketAddr> {
     let text = table.text(&LISTEN)?;
     let place = table.place_of(&LISTEN);
     match text.parse::<SocketAddr>() {
-        Ok(address) if address.ip().is_loopback() => Some(address),
-        Ok(_) => {
-            problems.push(Problem::at(
-                place,
-                format!("`listen` is `{}`, which other machines can reach", quoted(&text)),
-                "the gateway does not speak TLS yet, so API keys would travel in the clear",
-                "listen on `127.0.0.1:8443`; put a proxy that speaks TLS before it if others must reach it",
-            ));
-            None
-        }
+        Ok(address) => check_transport::listen(address, has_tls, names, place, problems),
         Err(_) => {
             problems.push(Problem::at(
                 place,
@@ -154,7 +173,7 @@ fn profile(table: &RawTable) -> Profile {
     }
 }
 
-/// That the gateway listens on loopback only is checked by [`listen`] for everybody.
+/// That the gateway listens on loopback only, or over TLS, is checked by [`listen`] for everybody.
 fn anonymous(table: &RawTable, profile: Profile, problems: &mut Vec<Problem>) -> Option<CallerName> {
     if profile != Profile::Sandbox {
         problems.push(Problem::at(
@@ -187,6 +206,20 @@ fn anonymous(table: &RawTable, profile: Profile, problems: &mut Vec<Problem>) ->
     parsed.ok()
 }
 
+/// The embedded authorization server is off where it was not chosen, but for profiles of development and trusted networks.
+fn sign_in(table: &RawTable, profile: Profile, problems: &mut Vec<Problem>) -> Option<SignIn> {
+    let said = table.text(&SIGN_IN_ENABLED).or_else(|| SIGN_IN_ENABLED.of_profile(profile)?.as_word());
+    let is_on = said.as_deref() == Some("on");
+    let origins = table.texts(&SIGN_IN_ORIGINS).into_iter().filter_map(|(text, place)| {
+        address::origin(&text).map_err(|error| refuse(problems, place, &SIGN_IN_ORIGINS, error)).ok()
+    });
+    let sign_in = SignIn {
+        origins: origins.collect(),
+        registers: table.text(&SIGN_IN_REGISTRATION).as_deref() != Some("off"),
+    };
+    is_on.then_some(sign_in)
+}
+
 fn limits(table: &RawTable) -> Limits {
     let small = |key| u32::try_from(table.number(key)).unwrap_or(u32::MAX);
     let size = |key| usize::try_from(table.number(key)).unwrap_or(usize::MAX);
@@ -211,6 +244,7 @@ fn limits(table: &RawTable) -> Limits {
         sessions_per_caller: size(&SESSIONS_PER_CALLER),
         children_per_caller: size(&CHILDREN_PER_CALLER),
         session_idle: time(&SESSION_IDLE),
+        session_life: time(&SESSION_LIFE),
         connections: size(&CONNECTIONS),
     }
 }

@@ -51,7 +51,7 @@ fn permit(table: &RawTable, servers: &CheckedServers, source: &str, problems: &m
         let why = "servers can ask for three things".to_owned();
         FromServer::parse(text).ok_or((why, "use `sampling`, `elicitation` or `roots`".to_owned()))
     });
-    let Place { line, column } = table.place;
+    let Place { line, column, .. } = table.place;
     let place = stockade_policy::Place { source: source.to_owned(), line, column };
     PermitRule { place, callers, servers: named, tools, resources, prompts, from_server }
 }

@@ -4,10 +4,12 @@
 
 use super::address;
 use super::check::refuse;
+use super::check_transport::server_tls;
 use super::checked::{Server, ServerEra, Target, ToolSettings, Upstream};
 use super::key::Key;
 use super::keys::{
-    COMMAND, ENVIRONMENT, ERA, HEADERS, SERVER_DEADLINE, SERVER_EFFECT, SERVERS, TOOL_DEADLINE, TOOL_EFFECT, TOOLS,
+    COMMAND, ENVIRONMENT, ERA, HEADERS, SERVER_DEADLINE, SERVER_EFFECT, SERVER_SCOPES, SERVERS, TOOL_DEADLINE, TOOL_EFFECT,
+    TOOL_SCOPES, TOOLS,
     URL, WORKING_DIRECTORY,
 };
 use super::place::Place;
@@ -19,28 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 use stockade_core::ports::Effect;
 use stockade_core::words::{Secret, ServerName};
-
-/// Headers that are ours to set: of the connection (RFC 9110 §7.6.1), of the message, and of the protocol.
-const RESERVED_HEADERS: &[&str] = &[
-    "accept",
-    "accept-encoding",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "last-event-id",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-const RESERVED_PREFIX: &str = "mcp-";
+use stockade_gateway::is_reserved_header;
 
 /// The servers that are right, and the names of all of them, so that a permit for a broken one is no second problem.
 pub(super) struct CheckedServers {
@@ -65,7 +46,8 @@ pub(super) fn servers(root: &RawTable, base: &Path, problems: &mut Vec<Problem>)
             Some("modern") => ServerEra::Modern,
             _ => ServerEra::Auto,
         };
-        servers.push(Server { name, target, era, deadline, effect, tools, line: chosen.place.line });
+        let scopes = scopes(table, &SERVER_SCOPES, problems);
+        servers.push(Server { name, target, era, deadline, effect, scopes, tools, line: chosen.place.line });
     }
     servers.sort_by(|one, other| one.name.cmp(&other.name));
     CheckedServers { servers, names }
@@ -97,11 +79,13 @@ fn target(name: &str, table: &RawTable, base: &Path, problems: &mut Vec<Problem>
     match (table.mentions(&COMMAND), table.mentions(&URL)) {
         (true, false) => {
             stray(&[&HEADERS], &URL);
+            // Says that it has no use.
+            server_tls(table, None, base, problems);
             command(&section, table, base, problems)
         }
         (false, true) => {
             stray(&[&ENVIRONMENT, &WORKING_DIRECTORY], &COMMAND);
-            upstream(table, problems)
+            upstream(table, base, problems)
         }
         (true, true) => {
             let why = "a server is either a process or an address";
@@ -155,7 +139,7 @@ fn environment(table: &RawTable, problems: &mut Vec<Problem>) -> Vec<(String, Se
     variables
 }
 
-fn upstream(table: &RawTable, problems: &mut Vec<Problem>) -> Option<Target> {
+fn upstream(table: &RawTable, base: &Path, problems: &mut Vec<Problem>) -> Option<Target> {
     let url = table
         .text(&URL)
         .and_then(|text| address::url(&text).map_err(|error| refuse(problems, table.place_of(&URL), &URL, error)).ok());
@@ -174,7 +158,8 @@ fn upstream(table: &RawTable, problems: &mut Vec<Problem>) -> Option<Target> {
             }
         }
     }
-    Some(Target::Http(Upstream { url: url?, headers }))
+    let tls = server_tls(table, table.text(&URL).as_deref(), base, problems);
+    Some(Target::Http(Upstream { url: url?, headers, tls }))
 }
 
 /// The name in lower case, or why the header is refused and what to do.
@@ -182,7 +167,7 @@ fn header(name: &str, value: &str) -> Result<String, (&'static str, &'static str
     let parsed = HeaderName::from_bytes(name.as_bytes())
         .map_err(|_| ("it is no name of a header (RFC 9110 §5.1)", "correct the name"))?;
     let lower = parsed.as_str();
-    if RESERVED_HEADERS.contains(&lower) || lower.starts_with(RESERVED_PREFIX) {
+    if is_reserved_header(&parsed) {
         return Err(("the connection and the protocol are made of it, so the gateway alone sets it", "remove it"));
     }
     let plain = value.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) && value.trim() == value;
@@ -204,9 +189,28 @@ fn tools(table: &RawTable, own: Effect, deadline: Duration, problems: &mut Vec<P
             name: chosen.name.clone(),
             effect: effect(tool, &TOOL_EFFECT).unwrap_or(own),
             deadline: tool.time(&TOOL_DEADLINE).unwrap_or(deadline),
+            scopes: tool.mentions(&TOOL_SCOPES).then(|| scopes(tool, &TOOL_SCOPES, problems)),
         });
     }
     tools
+}
+
+/// The scopes of a list; a wrong one is a problem (RFC 6749 §3.3).
+fn scopes(table: &RawTable, key: &Key, problems: &mut Vec<Problem>) -> Vec<String> {
+    let is_scope = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) && text.len() <= 128
+    };
+    let mut scopes = Vec::new();
+    for (text, place) in table.texts(key) {
+        if is_scope(&text) {
+            scopes.push(text);
+            continue;
+        }
+        let what = format!("`{}` in `scopes` is no scope", quoted(&text));
+        let why = "scopes have no spaces, quotes or backslashes, and 1 to 128 characters (RFC 6749 §3.3)";
+        problems.push(Problem::at(place, what, why, "write each scope by itself, such as `\"files:read\"`"));
+    }
+    scopes
 }
 
 fn effect(table: &RawTable, key: &Key) -> Option<Effect> {

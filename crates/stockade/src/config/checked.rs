@@ -2,6 +2,7 @@
 //!
 //! Must never: be made by anything but the check.
 
+use super::identity::IdentityConfig;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,9 @@ use stockade_core::mcp::Revision;
 use stockade_core::ports::Effect;
 use stockade_core::wire::WireLimits;
 use stockade_core::words::{CallerName, Secret, ServerName};
+use stockade_gateway::{AdmissionSettings, ServerTlsSettings, UpstreamTls};
 use stockade_policy::PermitRule;
+use stockade_store::KeyRules;
 
 /// Having one tells you: the whole configuration was checked and nothing was wrong with it.
 #[derive(Debug)]
@@ -23,6 +26,16 @@ pub struct Config {
     pub gateway: Gateway,
     /// `[anonymous]`: the caller that messages without a key are taken for. Only ever there in profile `sandbox`.
     pub anonymous: Option<CallerName>,
+    /// `[tls]`; only ever missing where the gateway listens on loopback.
+    pub tls: Option<ServerTlsSettings>,
+    /// `[admission]`.
+    pub admission: AdmissionSettings,
+    /// `[keys]`, and the environment that keys are made for.
+    pub keys: KeyRules,
+    /// `[identity]`, `[[issuers]]` and `[[certificates]]`.
+    pub identity: IdentityConfig,
+    /// `[sign_in]`; nothing where it is off.
+    pub sign_in: Option<SignIn>,
     /// `[limits]`.
     pub limits: Limits,
     /// `[servers.…]`, in the order of their names.
@@ -33,15 +46,26 @@ pub struct Config {
     pub policy_files: Vec<PathBuf>,
 }
 
+/// `[sign_in]`: the embedded authorization server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignIn {
+    /// Whether clients may register themselves.
+    pub registers: bool,
+    /// Origins whose scripts may ask for tokens.
+    pub origins: Vec<String>,
+}
+
 /// `[gateway]`.
 #[derive(Debug, Clone)]
 pub struct Gateway {
-    /// The address of the gateway; always loopback.
+    /// The address of the gateway; loopback if there is no `[tls]`.
     pub listen: SocketAddr,
     /// Our canonical URI.
     pub resource: Option<String>,
     /// How strict.
     pub profile: Profile,
+    /// What is logged; nothing for what the command thinks best.
+    pub log: Option<String>,
     /// The data folder, absolute.
     pub data: PathBuf,
     /// True if somebody has named it, in the file or beside it; false for the default.
@@ -67,6 +91,33 @@ pub enum Profile {
     Regulated,
 }
 
+impl Profile {
+    /// All of them, the laxest first.
+    pub const ALL: [Self; 4] = [Self::Sandbox, Self::Internal, Self::Production, Self::Regulated];
+
+    /// The place among [`Self::ALL`].
+    #[must_use]
+    pub const fn rank(self) -> usize {
+        match self {
+            Self::Sandbox => 0,
+            Self::Internal => 1,
+            Self::Production => 2,
+            Self::Regulated => 3,
+        }
+    }
+
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sandbox => "sandbox",
+            Self::Internal => "internal",
+            Self::Production => "production",
+            Self::Regulated => "regulated",
+        }
+    }
+}
+
 /// `[limits]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -82,6 +133,8 @@ pub struct Limits {
     pub children_per_caller: usize,
     /// How long a session lives without a message.
     pub session_idle: Duration,
+    /// How long it lives at all.
+    pub session_life: Duration,
     /// Connections of all clients together.
     pub connections: usize,
 }
@@ -110,6 +163,8 @@ pub struct Server {
     pub deadline: Duration,
     /// What its tools do where they do not say otherwise.
     pub effect: Effect,
+    /// The scopes that it needs where a tool does not say otherwise.
+    pub scopes: Vec<String>,
     /// What was said of its tools, in the order of their names.
     pub tools: Vec<ToolSettings>,
     /// The line of its heading.
@@ -141,6 +196,8 @@ pub struct Upstream {
     pub url: String,
     /// Headers for each request, with lower-case names.
     pub headers: Vec<(String, Secret)>,
+    /// `[servers.….tls]`; only ever there for `https`.
+    pub tls: Option<UpstreamTls>,
 }
 
 /// What a server speaks.
@@ -163,4 +220,6 @@ pub struct ToolSettings {
     pub effect: Effect,
     /// For one call.
     pub deadline: Duration,
+    /// The scopes that it needs; nothing for the server's.
+    pub scopes: Option<Vec<String>>,
 }

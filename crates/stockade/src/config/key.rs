@@ -1,8 +1,10 @@
 //! What a key and a table of the configuration are. The declared ones stand in `keys.rs`.
 
+use super::checked::Profile;
 use super::value::{Size, Sort, Span, Value};
 use std::borrow::Cow;
 use std::time::Duration;
+use toml::de::DeValue;
 
 /// One key: how it is called, what it takes, what holds without it, what it is for.
 #[derive(Debug)]
@@ -21,6 +23,9 @@ pub(super) enum Default {
     Absent { meaning: &'static str },
     /// The key must be given.
     Required,
+    /// What the profile asks for, in the order of [`PROFILES`](super::keys::PROFILES), as it would be written in the file but
+    /// for the quotes; nothing where it is empty.
+    Profile([&'static str; 4]),
     /// A word or text.
     Text(&'static str),
     /// A number of things or of bytes.
@@ -33,12 +38,19 @@ impl Key {
     /// The default as a value of the key's sort.
     pub(super) fn default_value(&self) -> Option<Value> {
         match (self.default, self.sort) {
-            (Default::Absent { .. } | Default::Required, _) => None,
+            (Default::Absent { .. } | Default::Required | Default::Profile(_), _) => None,
             (Default::Text(text), _) => Some(Value::Text(Cow::Borrowed(text))),
             (Default::Number(number), Sort::Bytes { .. }) => Some(Value::Bytes(number)),
             (Default::Number(number), _) => Some(Value::Count(number)),
             (Default::Time(time), _) => Some(Value::Time(time)),
         }
+    }
+
+    /// What a profile asks for.
+    pub(super) fn of_profile(&self, profile: Profile) -> Option<Value> {
+        let Default::Profile(texts) = self.default else { return None };
+        let text = texts.get(profile.rank()).filter(|text| !text.is_empty())?;
+        self.sort.read(&DeValue::String(Cow::Borrowed(text))).ok()
     }
 
     /// A right value as TOML: the default if there is one.

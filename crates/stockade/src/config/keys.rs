@@ -3,27 +3,42 @@
 //! Must never: hold a default that weakens; a key that weakens one says in its name or text what is lost.
 
 use super::key::{Default, Key, Shape, Table};
+use super::keys_identity::{CERTIFICATES, IDENTITY, ISSUERS};
+use super::keys_life::API_KEYS;
+use super::keys_sign_in::SIGN_IN;
+use super::keys_transport::{ADMISSION, SERVER_TLS, TLS};
 use super::value::Sort;
 use std::time::Duration;
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A key of text or of pairs or of a list, by what its absence means.
-const fn optional(name: &'static str, sort: Sort, meaning: &'static str, text: &'static str) -> Key {
+pub(super) const fn optional(name: &'static str, sort: Sort, meaning: &'static str, text: &'static str) -> Key {
     Key { name, sort, default: Default::Absent { meaning }, text }
 }
 
-const fn required(name: &'static str, sort: Sort, text: &'static str) -> Key {
+/// A key whose default is what the profile asks for.
+pub(super) const fn of_profile(
+    name: &'static str,
+    sort: Sort,
+    values: [&'static str; 4],
+    text: &'static str,
+) -> Key {
+    Key { name, sort, default: Default::Profile(values), text }
+}
+
+pub(super) const fn required(name: &'static str, sort: Sort, text: &'static str) -> Key {
     Key { name, sort, default: Default::Required, text }
 }
 
-const fn word(name: &'static str, sort: Sort, default: &'static str, text: &'static str) -> Key {
+pub(super) const fn word(name: &'static str, sort: Sort, default: &'static str, text: &'static str) -> Key {
     Key { name, sort, default: Default::Text(default), text }
 }
 
-const fn count(name: &'static str, default: u64, most: u64, text: &'static str) -> Key {
+pub(super) const fn count(name: &'static str, default: u64, most: u64, text: &'static str) -> Key {
     Key { name, sort: Sort::Count { least: 1, most }, default: Default::Number(default), text }
 }
 
@@ -31,7 +46,7 @@ const fn bytes(name: &'static str, default: u64, most: u64, text: &'static str) 
     Key { name, sort: Sort::Bytes { least: 1 << 10, most }, default: Default::Number(default), text }
 }
 
-const fn time(name: &'static str, default: Duration, most: Duration, text: &'static str) -> Key {
+pub(super) const fn time(name: &'static str, default: Duration, most: Duration, text: &'static str) -> Key {
     Key { name, sort: Sort::Time { least: MILLISECOND, most }, default: Default::Time(default), text }
 }
 
@@ -44,8 +59,8 @@ pub(super) static LISTEN: Key = word(
     "listen",
     Sort::Text { example: "127.0.0.1:8443" },
     "127.0.0.1:8443",
-    "The address and port of the gateway. Loopback only for now: keys would travel unprotected to any other address \
-     until the gateway speaks TLS. Port 0 takes a free one.",
+    "The address and port of the gateway. Without `[tls]` loopback only: keys would travel in the clear to any other \
+     address. Port 0 takes a free one.",
 );
 pub(super) static RESOURCE: Key = optional(
     "resource",
@@ -58,6 +73,20 @@ pub(super) static PROFILE: Key = word(
     Sort::Choice { words: PROFILES },
     "production",
     "How strict the gateway is; the four stand for the CoSAI levels 1 to 4.",
+);
+pub(super) static ENVIRONMENT_NAME: Key = of_profile(
+    "environment",
+    Sort::Text { example: "staging-eu" },
+    ["sandbox", "internal", "production", "regulated"],
+    "What this gateway belongs to. API keys are made for one environment and refused in every other; so are tokens that \
+     name one.",
+);
+pub(super) static LOG: Key = optional(
+    "log",
+    Sort::Text { example: "info,stockade_gateway=debug" },
+    "`info` for `stockade up`, `warn` for `stockade wrap`",
+    "What is logged on standard error: `error`, `warn`, `info`, `debug`, `trace`, or a filter by parts. More than `info` only \
+     in the profiles `sandbox` and `internal`. `STOCKADE_LOG` and `--log` go before it.",
 );
 pub(super) static DATA: Key = optional(
     "data",
@@ -89,7 +118,7 @@ pub(super) static GATEWAY: Table = Table {
     name: "gateway",
     shape: Shape::One,
     text: "Where the gateway listens, and as what.",
-    keys: &[&LISTEN, &RESOURCE, &PROFILE, &DATA, &HOSTS, &ORIGINS, &OLDEST_REVISION],
+    keys: &[&LISTEN, &RESOURCE, &PROFILE, &ENVIRONMENT_NAME, &LOG, &DATA, &HOSTS, &ORIGINS, &OLDEST_REVISION],
     tables: &[],
 };
 
@@ -139,6 +168,8 @@ pub(super) static IDLE: Key =
 pub(super) static SESSIONS_PER_CALLER: Key = count("sessions_per_caller", 32, 10_000, "Sessions of one caller.");
 pub(super) static CHILDREN_PER_CALLER: Key =
     count("children_per_caller", 16, 1000, "Server processes that run for one caller.");
+pub(super) static SESSION_LIFE: Key =
+    time("session_life", DAY, WEEK, "How long a session lives at all, whatever goes on in it.");
 pub(super) static SESSION_IDLE: Key =
     time("session_idle", Duration::from_secs(1800), DAY, "How long a session lives without a message.");
 pub(super) static CONNECTIONS: Key = count("connections", 1024, 100_000, "Connections of all clients together.");
@@ -163,6 +194,7 @@ pub(super) static LIMITS: Table = Table {
         &SESSIONS_PER_CALLER,
         &CHILDREN_PER_CALLER,
         &SESSION_IDLE,
+        &SESSION_LIFE,
         &CONNECTIONS,
     ],
     tables: &[],
@@ -228,11 +260,25 @@ pub(super) static TOOL_DEADLINE: Key = optional(
     "For one call, from forwarding it to the end of the answer.",
 );
 
+pub(super) static SERVER_SCOPES: Key = optional(
+    "scopes",
+    Sort::Texts { example: "[\"files:read\"]" },
+    "none",
+    "Scopes that callers who are limited by scopes need for anything on this server, all of them; where a tool does not say \
+     otherwise. Whoever lacks one is told which (`insufficient_scope`).",
+);
+pub(super) static TOOL_SCOPES: Key = optional(
+    "scopes",
+    Sort::Texts { example: "[\"files:read\", \"files:write\"]" },
+    "the server's",
+    "Scopes that callers who are limited by scopes need for a call, all of them, in place of the server's.",
+);
+
 pub(super) static TOOLS: Table = Table {
     name: "tools",
     shape: Shape::Named { placeholder: "TOOL" },
     text: "One tool of the server, by the name that the server gives it.",
-    keys: &[&TOOL_EFFECT, &TOOL_DEADLINE],
+    keys: &[&TOOL_EFFECT, &TOOL_DEADLINE, &TOOL_SCOPES],
     tables: &[],
 };
 
@@ -241,8 +287,18 @@ pub(super) static SERVERS: Table = Table {
     shape: Shape::Named { placeholder: "NAME" },
     text: "One server behind the gateway. Its name is 1 to 40 lower-case letters, digits, `-` or single `_`; clients \
            reach it at `/mcp/NAME`, and at `/mcp` with its tools called `NAME__tool`.",
-    keys: &[&COMMAND, &URL, &ENVIRONMENT, &WORKING_DIRECTORY, &HEADERS, &ERA, &SERVER_DEADLINE, &SERVER_EFFECT],
-    tables: &[&TOOLS],
+    keys: &[
+        &COMMAND,
+        &URL,
+        &ENVIRONMENT,
+        &WORKING_DIRECTORY,
+        &HEADERS,
+        &ERA,
+        &SERVER_DEADLINE,
+        &SERVER_EFFECT,
+        &SERVER_SCOPES,
+    ],
+    tables: &[&TOOLS, &SERVER_TLS],
 };
 
 pub(super) static PERMIT_CALLERS: Key = required(
@@ -307,11 +363,12 @@ pub(super) static ROOT: Table = Table {
     shape: Shape::One,
     text: "",
     keys: &[],
-    tables: &[&GATEWAY, &ANONYMOUS, &LIMITS, &SERVERS, &PERMIT, &POLICY],
+    tables: &[&GATEWAY, &TLS, &ADMISSION, &API_KEYS, &IDENTITY, &ISSUERS, &CERTIFICATES, &SIGN_IN, &ANONYMOUS, &LIMITS, &SERVERS, &PERMIT, &POLICY],
 };
 
 #[cfg(test)]
 mod tests {
+    use super::super::checked::Profile;
     use super::*;
     use toml::de::DeValue;
 
@@ -328,6 +385,11 @@ mod tests {
                 let parsed = DeValue::parse(&text).unwrap_or_else(|error| panic!("{}: {text}: {error}", key.name));
                 let read = key.sort.read(parsed.get_ref());
                 assert!(read.is_ok(), "[{}] {} = {text}: {read:?}", table.name, key.name);
+            }
+            if let Default::Profile(texts) = key.default {
+                for (profile, text) in Profile::ALL.into_iter().zip(texts) {
+                    assert_eq!(key.of_profile(profile).is_some(), !text.is_empty(), "{}: {text}", key.name);
+                }
             }
             if let Some(default) = key.default_value() {
                 let text = default.to_toml();

@@ -5,10 +5,12 @@
 
 use super::check::{Around, PolicyPattern, check, policy_patterns};
 use super::checked::Config;
+use super::layers::{FlagValue, lay_over};
 use super::place::Place;
 use super::problem::{ConfigErrors, Problem, quoted};
 use super::raw::RawConfig;
 use super::show::{EffectiveValue, effective};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,10 @@ pub struct LoadOptions {
     pub data: Option<DataFolderChoice>,
     /// The data folder if nobody names one.
     pub default_data: Option<PathBuf>,
+    /// Variables whose names begin with [`VARIABLE_PREFIX`](super::VARIABLE_PREFIX), but for those that are read before.
+    pub variables: Vec<(OsString, OsString)>,
+    /// What flags say.
+    pub flags: Vec<FlagValue>,
 }
 
 /// A data folder that was named outside the file.
@@ -83,7 +89,8 @@ fn load_into(options: &LoadOptions, called: Option<&str>, problems: &mut Vec<Pro
     };
     let around =
         Around { file, called: called.map(str::to_owned), base, data, default_data: options.default_data.clone() };
-    let raw = RawConfig::read(&text, problems);
+    let mut raw = RawConfig::read(&text, problems);
+    lay_over(&mut raw, &options.variables, &options.flags, problems);
     // Each step goes on after problems of the one before: all of them are wanted.
     let checked = check(&raw, &around, problems);
     let policy_files = policy_files(&policy_patterns(&raw, &around.base), problems);
@@ -121,7 +128,7 @@ fn read(file: &Path) -> Result<String, Problem> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = 1 + error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-        let place = Place { line: u32::try_from(line).unwrap_or(u32::MAX), column: 1 };
+        let place = Place::of_file(u32::try_from(line).unwrap_or(u32::MAX), 1);
         Problem::at(
             place,
             "this line is not UTF-8",

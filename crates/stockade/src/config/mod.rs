@@ -10,11 +10,21 @@
 
 mod address;
 mod check;
+mod check_identity;
+mod check_life;
+mod check_log;
 mod check_permits;
 mod check_servers;
+mod check_transport;
 mod checked;
+mod identity;
 mod key;
 mod keys;
+mod keys_identity;
+mod keys_life;
+mod keys_sign_in;
+mod keys_transport;
+mod layers;
 mod load;
 mod place;
 mod problem;
@@ -25,10 +35,15 @@ mod show;
 mod suggest;
 mod value;
 
-pub use checked::{Config, Gateway, Limits, Profile, Server, ServerEra, Target, Timeouts, ToolSettings, Upstream};
+pub use checked::{
+    Config, Gateway, Limits, Profile, Server, ServerEra, SignIn, Target, Timeouts, ToolSettings, Upstream,
+};
+pub use identity::{IdentityConfig, IntrospectionConfig, IssuerConfig};
+pub use layers::{Flag, FlagValue, VARIABLE_PREFIX};
 pub use load::{CONFIG_BYTES, DataFolderChoice, LoadOptions, Loaded, load, parse_for_fuzz};
 pub use place::Place;
 pub use problem::{ConfigErrors, PROBLEMS_LIMIT, Problem};
 pub use reference::markdown;
 pub use schema::json_schema;
 pub use show::{EffectiveValue, Source};
+pub(crate) use value::{Span, span};

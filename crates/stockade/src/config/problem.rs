@@ -83,7 +83,8 @@ impl fmt::Display for ConfigErrors {
         let file = self.file.as_deref().unwrap_or("configuration");
         for Problem { place, what, why, fix } in &self.problems {
             match place {
-                Some(Place { line, column }) => writeln!(f, "{file}:{line}:{column}: {what}")?,
+                Some(Place { outside: Some(name), .. }) => writeln!(f, "{name}: {what}")?,
+                Some(Place { line, column, outside: None }) => writeln!(f, "{file}:{line}:{column}: {what}")?,
                 None => writeln!(f, "{file}: {what}")?,
             }
             writeln!(f, "  why:     {why}\n  fix:     {fix}\n")?;

@@ -2,7 +2,7 @@
 //!
 //! Must never: stop at the first problem; take a key that is not declared.
 
-use super::key::{Key, Shape, Table, toml_key};
+use super::key::{Default, Key, Shape, Table, toml_key};
 use super::keys::ROOT;
 use super::place::{Lines, Place};
 use super::problem::{Problem, quoted};
@@ -63,6 +63,23 @@ impl RawConfig {
             Problem::at(place, "the file is not TOML here", why, "correct it; the rest is checked once it can be read")
         }));
         Self { root: RawTable::empty() }
+    }
+}
+
+impl RawConfig {
+    /// Sets one key from outside the file, over whatever the file says. `path` are the tables from the outermost on.
+    pub(super) fn say(&mut self, path: &[&'static Table], key: &'static Key, value: Value, place: Place) {
+        let mut table = &mut self.root;
+        for inner in path {
+            let tables = table.inner.entry(inner.name).or_default();
+            if tables.is_empty() {
+                tables.push((Chosen { name: String::new(), place }, RawTable { place, ..RawTable::empty() }));
+            }
+            let Some((_, first)) = tables.first_mut() else { return };
+            table = first;
+        }
+        table.refused.retain(|refused| *refused != key.name);
+        table.given.insert(key.name, Given { value, place, places: Vec::new() });
     }
 }
 
@@ -162,6 +179,10 @@ impl Reader<'_> {
             let place = self.lines.place(name.span().start);
             if let Some(key) = table.keys.iter().find(|key| key.name == word) {
                 match key.sort.read(value.get_ref()) {
+                    Ok(Value::Texts(texts)) if texts.is_empty() => {
+                        raw.refused.push(key.name);
+                        self.empty(key, value_place, path);
+                    }
                     Ok(read) => {
                         let places = self.places(value);
                         raw.given.insert(key.name, Given { value: read, place: value_place, places });
@@ -248,6 +269,16 @@ impl Reader<'_> {
         ));
     }
 
+    /// An empty list names nobody, and somebody will take it for everybody (CVE-2026-33032); so it is refused everywhere.
+    fn empty(&mut self, key: &Key, place: Place, path: &str) {
+        let fix = match key.default {
+            Default::Absent { meaning } => format!("name one, or leave the key out; then it is: {meaning}"),
+            _ => format!("name one, such as `{} = {}`", key.name, key.sort.example()),
+        };
+        let what = format!("`{}` in `[{path}]` is an empty list", key.name);
+        self.problems.push(Problem::at(place, what, "an empty list is nobody and nothing, never everybody", fix));
+    }
+
     fn unknown(&mut self, table: &Table, word: &str, place: Place, path: &str) {
         let inside = if path.is_empty() { String::new() } else { format!(" in `[{path}]`") };
         let fix = match nearest(word, table.words()) {
@@ -270,5 +301,48 @@ impl Reader<'_> {
             "keys stand below a heading",
             format!("write `{heading}` on a line of its own, and its keys below"),
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::value::Sort;
+
+    /// Every key that takes a list, with a file that has nothing but that list, empty.
+    fn empty_lists(table: &'static Table, path: &str, found: &mut Vec<(&'static str, String)>) {
+        let heading = match table.shape {
+            Shape::One => format!("[{path}]"),
+            Shape::Named { .. } => format!("[{path}.x]"),
+            Shape::List => format!("[[{path}]]"),
+        };
+        for key in table.keys.iter().filter(|key| matches!(key.sort, Sort::Texts { .. })) {
+            found.push((key.name, format!("{heading}\n{} = []\n", key.name)));
+        }
+        let path = heading.trim_matches(['[', ']']);
+        for inner in table.tables {
+            let path = if path.is_empty() { inner.name.to_owned() } else { format!("{path}.{}", inner.name) };
+            empty_lists(inner, &path, found);
+        }
+    }
+
+    #[test]
+    fn an_empty_list_is_refused_whatever_it_lists() {
+        let mut lists = Vec::new();
+        empty_lists(&ROOT, "", &mut lists);
+        for known in ["hosts", "origins", "callers", "servers", "tools", "client_ca", "scopes"] {
+            assert!(lists.iter().any(|(name, _)| *name == known), "{known} is in the table");
+        }
+        for (name, text) in lists {
+            let mut problems = Vec::new();
+            RawConfig::read(&text, &mut problems);
+            let said: Vec<&str> = problems.iter().map(|problem| problem.what.as_str()).collect();
+            assert!(
+                said.iter()
+                    .any(|what| what.starts_with(&format!("`{name}` in `[")) && what.ends_with("is an empty list")),
+                "{text}{said:?}"
+            );
+            assert!(super::super::parse_for_fuzz(&text).is_err(), "{text}");
+        }
     }
 }

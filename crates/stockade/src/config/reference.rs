@@ -37,18 +37,68 @@ servers = [\"files\"]
 tools = [\"read_*\", \"list_*\"]
 ```
 
-Other settings come from the environment: `STOCKADE_DATA` names the data folder, `STOCKADE_LOG` what is logged
-(`error`, `warn`, `info`, `debug`, or a filter such as `info,stockade_gateway=debug`).
+## Layers
+
+What holds is said by the first of these that says anything:
+
+| layer | how |
+|---|---|
+| flags | `--listen`, `--profile`, `--log`, `--data` |
+| environment | `STOCKADE_TABLE__KEY` with two `_` between, such as `STOCKADE_GATEWAY__LISTEN=127.0.0.1:9000` or `STOCKADE_LIMITS__IDLE=90s`; also `STOCKADE_LOG` for `gateway.log`, and `STOCKADE_DATA` |
+| file | the file, as below |
+| profile | what `gateway.profile` asks for, see [Profiles](#profiles) |
+| default | what stands below under \"without it\" |
+
+- Variables set single values of tables that stand in the file once. Lists, `[servers.…]` and other tables of names stand in the
+  file alone.
+- A variable of this form that sets nothing is an error, as an unknown key is.
+- Flags and variables make the profile stricter than the file says, never laxer. What a profile refuses it refuses from every
+  layer.
+- An empty list is an error wherever a list may stand: it would be nobody, and somebody would take it for everybody.
+";
+
+const PROFILES: &str = "
+## Profiles
+
+`gateway.profile` says how strict the gateway is. A profile sets what nobody else has set, and refuses what is meant for tests.
+
+| | `sandbox` | `internal` | `production` | `regulated` |
+|---|---|---|---|---|
+";
+
+/// What profiles refuse, by the checks that do so.
+const REFUSALS: &str = "\
+| callers who show no key (`[anonymous]`) | allowed on loopback | refused | refused | refused |
+| a log with more than `info` (`gateway.log`) | allowed | allowed | refused | refused |
+| an issuer of tokens over plain HTTP on this machine | allowed | allowed | refused | refused |
+| plain HTTP that other machines can reach | refused | refused | refused | refused |
 ";
 
 /// The page in Markdown.
 #[must_use]
 pub fn markdown() -> String {
     let mut page = String::from(INTRODUCTION);
+    page.push_str(PROFILES);
+    profile_rows(&mut page, &ROOT, "");
+    page.push_str(REFUSALS);
     for table in ROOT.tables {
         section(&mut page, table, "", 2);
     }
     page
+}
+
+/// One row for each key whose default is the profile's.
+fn profile_rows(page: &mut String, table: &Table, path: &str) {
+    for key in table.keys {
+        let Default::Profile(values) = key.default else { continue };
+        let cells = values.map(|value| if value.is_empty() { "–".to_owned() } else { format!("`{value}`") });
+        // Writing to a `String` cannot fail, here and below.
+        let _ = writeln!(page, "| `{path}.{}` | {} |", key.name, cells.join(" | "));
+    }
+    for inner in table.tables {
+        let path = if path.is_empty() { inner.name.to_owned() } else { format!("{path}.{}", inner.name) };
+        profile_rows(page, inner, &path);
+    }
 }
 
 fn section(page: &mut String, table: &Table, outer: &str, level: usize) {
@@ -58,7 +108,6 @@ fn section(page: &mut String, table: &Table, outer: &str, level: usize) {
         Shape::Named { placeholder } => (format!("{path}.{placeholder}"), format!("[{path}.{placeholder}]")),
         Shape::List => (path.clone(), format!("[[{path}]]")),
     };
-    // Writing to a `String` cannot fail, here and below.
     let _ = write!(page, "\n{} `{heading}`\n\n{}\n\n", "#".repeat(level), table.text);
     page.push_str("| key | takes | without it | |\n|---|---|---|---|\n");
     for key in table.keys {
@@ -73,6 +122,7 @@ fn row(page: &mut String, key: &Key) {
     let default = match (key.default, key.default_value()) {
         (Default::Absent { meaning }, _) => meaning.to_owned(),
         (Default::Required, _) => "an error".to_owned(),
+        (Default::Profile(_), _) => "by [profile](#profiles)".to_owned(),
         (_, Some(value)) => format!("`{}`", value.to_toml()),
         (_, None) => String::new(),
     };

@@ -59,8 +59,8 @@ fn property(key: &Key) -> Json {
             { "type": "integer", "minimum": least, "maximum": most },
             { "type": "string", "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB)$" },
         ] }),
-        Sort::Time { .. } => json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h)$" }),
-        Sort::Texts { .. } => json!({ "type": "array", "items": text }),
+        Sort::Time { .. } => json!({ "type": "string", "pattern": "^[0-9]+ ?(ms|s|m|h|d)$" }),
+        Sort::Texts { .. } => json!({ "type": "array", "items": text, "minItems": 1 }),
         Sort::Pairs { .. } => json!({ "type": "object", "additionalProperties": text }),
     };
     if let Json::Object(members) = &mut schema {

@@ -5,7 +5,9 @@
 use super::checked::Config;
 use super::key::{Default, Key, Shape, Table, toml_key};
 use super::keys::{DATA, POLICY_FILES, ROOT, URL};
+use super::keys_life::{API_KEYS, MAX_AGE, WARN_AGE};
 use super::load::LoadOptions;
+use super::place::Place;
 use super::raw::{RawConfig, RawTable};
 use super::value::{Span, Value};
 use serde_json::Value as Json;
@@ -28,8 +30,31 @@ pub enum Source {
         /// The line.
         line: u32,
     },
-    /// The command line or the environment says it, such as `--data`.
-    Outside(&'static str),
+    /// The profile asks for it.
+    Profile(&'static str),
+    /// This variable of the environment says it.
+    Variable(&'static str),
+    /// This flag of the command line says it.
+    Flag(&'static str),
+}
+
+impl Source {
+    /// The layer, in one word.
+    #[must_use]
+    pub const fn layer(&self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::File { .. } => "file",
+            Self::Profile(_) => "profile",
+            Self::Variable(_) => "environment",
+            Self::Flag(_) => "flag",
+        }
+    }
+
+    /// What a variable or a flag says.
+    fn outside(name: &'static str) -> Self {
+        if name.starts_with('-') { Self::Flag(name) } else { Self::Variable(name) }
+    }
 }
 
 impl fmt::Display for Source {
@@ -37,7 +62,7 @@ impl fmt::Display for Source {
         match self {
             Self::Default => f.write_str("default"),
             Self::File { file, line } => write!(f, "{}:{line}", super::problem::quoted(file)),
-            Self::Outside(name) => f.write_str(name),
+            Self::Profile(name) | Self::Variable(name) | Self::Flag(name) => write!(f, "{} {name}", self.layer()),
         }
     }
 }
@@ -62,7 +87,9 @@ pub(super) fn effective(
     options: &LoadOptions,
     called: Option<&str>,
 ) -> Vec<EffectiveValue> {
-    let mut show = Show { config, options, file: called.unwrap_or("configuration"), values: Vec::new() };
+    let max_age_is_given = raw.root.one(&API_KEYS).is_some_and(|table| table.given(&MAX_AGE).is_some());
+    let file = called.unwrap_or("configuration");
+    let mut show = Show { config, options, file, max_age_is_given, values: Vec::new() };
     show.tables_of(&ROOT, &raw.root, "");
     show.values
 }
@@ -71,6 +98,7 @@ struct Show<'s> {
     config: &'s Config,
     options: &'s LoadOptions,
     file: &'s str,
+    max_age_is_given: bool,
     values: Vec<EffectiveValue>,
 }
 
@@ -100,8 +128,11 @@ impl Show<'_> {
 
     fn table(&mut self, table: &'static Table, raw: &RawTable, path: &str) {
         for key in table.keys {
-            let given = raw.given(key).map(|given| given.place.line);
-            let said = given.map_or(Source::Default, |line| Source::File { file: self.file.to_owned(), line });
+            let said = match raw.given(key).map(|given| given.place) {
+                None => Source::Default,
+                Some(Place { outside: Some(name), .. }) => Source::outside(name),
+                Some(Place { line, .. }) => Source::File { file: self.file.to_owned(), line },
+            };
             if let Some((value, source)) = self.settled(key, said.clone()).or_else(|| Some((raw.value(key)?, said))) {
                 let value = if std::ptr::eq(*key, &URL) { without_query(value) } else { value };
                 let key = format!("{path}.{}", key.name);
@@ -114,13 +145,22 @@ impl Show<'_> {
     /// Values that are not only the file's.
     fn settled(&self, key: &'static Key, said: Source) -> Option<(Value, Source)> {
         if std::ptr::eq(key, &DATA) {
-            let source = self.options.data.as_ref().map_or(said, |choice| Source::Outside(choice.named_by));
+            let source = self.options.data.as_ref().map_or(said, |choice| Source::outside(choice.named_by));
             return Some((Value::Text(Cow::Owned(text_of(&self.config.gateway.data))), source));
         }
         if std::ptr::eq(key, &POLICY_FILES) {
             return Some((Value::Texts(self.config.policy_files.iter().map(|file| text_of(file)).collect()), said));
         }
-        None
+        if said != Source::Default {
+            return None;
+        }
+        let profile = Source::Profile(self.config.gateway.profile.as_str());
+        if std::ptr::eq(key, &WARN_AGE) {
+            // What follows from a greatest age that somebody has set is a default of ours.
+            let source = if self.max_age_is_given { Source::Default } else { profile };
+            return self.config.keys.warn_age.map(|age| (Value::Time(age), source));
+        }
+        key.of_profile(self.config.gateway.profile).map(|value| (value, profile))
     }
 }
 

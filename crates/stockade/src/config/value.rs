@@ -58,7 +58,7 @@ impl Sort {
                 format!("bytes from {} to {}, as a number or with `KiB`, `MiB`", Size(least), Size(most))
             }
             Self::Time { least, most } => {
-                format!("a time from {} to {} with its unit, `ms`, `s`, `m` or `h`", Span(least), Span(most))
+                format!("a time from {} to {} with its unit, `ms`, `s`, `m`, `h` or `d`", Span(least), Span(most))
             }
             Self::Texts { .. } => "a list of texts".to_owned(),
             Self::Pairs { .. } => "a table of names with texts".to_owned(),
@@ -121,7 +121,30 @@ impl Sort {
     }
 }
 
+impl Value {
+    /// A text or word.
+    pub(super) fn as_word(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.to_string()),
+            _ => None,
+        }
+    }
+
+    /// A time.
+    pub(super) const fn as_time(&self) -> Option<Duration> {
+        match self {
+            Self::Time(time) => Some(*time),
+            _ => None,
+        }
+    }
+}
+
 impl Mismatch {
+    /// For what is not even text.
+    pub(super) fn no_text() -> Self {
+        Self::of("not UTF-8".to_owned())
+    }
+
     fn of(found: String) -> Self {
         Self { found, index: None }
     }
@@ -170,7 +193,8 @@ fn size(text: &str) -> Option<u64> {
     number.checked_mul(scale)
 }
 
-fn span(text: &str) -> Option<Duration> {
+/// A time with its unit; nothing for anything else.
+pub(crate) fn span(text: &str) -> Option<Duration> {
     let (number, unit) = split_unit(text)?;
     let scale = UNITS_OF_TIME.iter().find(|(name, _)| *name == unit)?.1;
     number.checked_mul(scale).map(Duration::from_millis)
@@ -179,7 +203,7 @@ fn span(text: &str) -> Option<Duration> {
 /// Largest first, in bytes.
 const UNITS_OF_SIZE: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 /// Largest first, in milliseconds.
-const UNITS_OF_TIME: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const UNITS_OF_TIME: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Bytes in the largest unit that holds them whole.
 pub(super) struct Size(pub(super) u64);
@@ -195,7 +219,7 @@ impl fmt::Display for Size {
 }
 
 /// A time in the largest unit that holds it whole.
-pub(super) struct Span(pub(super) Duration);
+pub(crate) struct Span(pub(crate) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -221,6 +245,7 @@ mod tests {
             ("5 s", Some(5000)),
             ("2m", Some(120_000)),
             ("1h", Some(3_600_000)),
+            ("90d", Some(7_776_000_000)),
             ("0s", Some(0)),
             ("5", None),
             ("s", None),

@@ -4,7 +4,11 @@
 #[cfg(test)]
 mod ground;
 #[cfg(test)]
+mod issued;
+#[cfg(test)]
 mod round_trip;
+#[cfg(test)]
+mod secure;
 
 #[cfg(test)]
 #[path = "../../../../attacks/PA-01/case.rs"]
@@ -121,6 +125,51 @@ mod ev_13;
 #[path = "../../../../attacks/EV-14/case.rs"]
 mod ev_14;
 #[cfg(test)]
+#[path = "../../../../attacks/AU-01/case.rs"]
+mod au_01;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-02/case.rs"]
+mod au_02;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-03/case.rs"]
+mod au_03;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-04/case.rs"]
+mod au_04;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-05/case.rs"]
+mod au_05;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-06/case.rs"]
+mod au_06;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-07/case.rs"]
+mod au_07;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-08/case.rs"]
+mod au_08;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-09/case.rs"]
+mod au_09;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-10/case.rs"]
+mod au_10;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-11/case.rs"]
+mod au_11;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-13/case.rs"]
+mod au_13;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-14/case.rs"]
+mod au_14;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-15/case.rs"]
+mod au_15;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-16/case.rs"]
+mod au_16;
+#[cfg(test)]
 #[path = "../../../../attacks/AU-17/case.rs"]
 mod au_17;
 #[cfg(test)]
@@ -132,6 +181,36 @@ mod au_19;
 #[cfg(test)]
 #[path = "../../../../attacks/AU-20/case.rs"]
 mod au_20;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-22/case.rs"]
+mod au_22;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-23/case.rs"]
+mod au_23;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-24/case.rs"]
+mod au_24;
+#[cfg(test)]
+#[path = "../../../../attacks/AU-25/case.rs"]
+mod au_25;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-03/case.rs"]
+mod op_03;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-04/case.rs"]
+mod op_04;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-05/case.rs"]
+mod op_05;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-09/case.rs"]
+mod op_09;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-12/case.rs"]
+mod op_12;
+#[cfg(test)]
+#[path = "../../../../attacks/OP-12/keys.rs"]
+mod op_12_keys;
 #[cfg(test)]
 #[path = "../../../../attacks/RX-01/case.rs"]
 mod rx_01;

@@ -13,7 +13,7 @@ fn check(text: &str, expected: &[Expected]) {
     let said: Vec<String> = problems
         .iter()
         .map(|problem| {
-            let Place { line, column } = problem.place.unwrap();
+            let Place { line, column, .. } = problem.place.unwrap();
             format!("{line}:{column} {} | {} | {}", problem.what, problem.why, problem.fix)
         })
         .collect();
@@ -48,7 +48,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
     );
     check(
         "x = 1\n",
-        &[(1, 1, "unknown key `x`", "known here: `gateway`, `anonymous`, `limits`, `servers`, `permit`, `policy`")],
+        &[(1, 1, "remove it; known here: `gateway`, ", "`permit`, `policy`")],
     );
     check("\u{e9}\u{e9} = 1", &[(1, 1, "the file is not TOML here", "once it can be read")]);
     check("\"\\u001b[2J\" = 1\n", &[(1, 1, "unknown key `\\u{1b}[2J`", "`policy`")]);
@@ -85,12 +85,12 @@ fn sizes_and_times_may_be_written_in_several_ways() {
 }
 
 #[test]
-fn the_gateway_is_only_reached_from_this_machine() {
+fn without_tls_the_gateway_is_only_reached_from_this_machine() {
     for fine in ["127.0.0.1:0", "127.0.0.1:8443", "[::1]:8443", "127.9.9.9:1"] {
         check(&format!("[gateway]\nlisten = \"{fine}\"\n"), &[]);
     }
     for open in ["0.0.0.0:8443", "[::]:8443", "192.168.1.1:8443"] {
-        let fix = "put a proxy that speaks TLS before it if others must reach it";
+        let fix = "add `[tls]` with `certificate` and `key`, or listen on `127.0.0.1:8443`";
         check(&format!("[gateway]\nlisten = \"{open}\"\n"), &[(2, 10, "which other machines can reach", fix)]);
     }
     for broken in ["localhost:8443", "127.0.0.1", "8443", "", "127.0.0.1:99999"] {
@@ -126,7 +126,11 @@ fn a_server_is_reached_in_one_way() {
         "[servers.a]\ncommand = [\"x\"]\nurl = \"https://b.test\"\n",
         &[(3, 7, "has both `command` and `url`", "make two servers of it")],
     );
-    check("[servers.a]\ncommand = []\n", &[(2, 11, "names no program", "`")]);
+    check(
+        "[servers.a]\ncommand = []\n",
+        &[(2, 11, "`command` in `[servers.a]` is an empty list", "then it is: the server has a `url`")],
+    );
+    check("[servers.a]\ncommand = [\"\"]\n", &[(2, 11, "names no program", "`")]);
     check("[servers.a]\ncommand = \"npx x\"\n", &[(2, 11, "is a text", "`")]);
     check(
         "[servers.a]\nurl = \"http://b.test/mcp\"\n",
@@ -202,7 +206,7 @@ fn a_permit_says_who_and_where() {
     );
     check(
         &format!("{server}[[permit]]\ncallers = []\nservers = [\"files\"]\n"),
-        &[(4, 11, "the permit names no caller", "for all")],
+        &[(4, 11, "`callers` in `[permit]` is an empty list", "such as `callers = [\"alice\", \"ci-*\"]`")],
     );
     check(
         &format!("{server}[[permit]]\ncallers = [\"a b\"]\nservers = [\"files\"]\nfrom_server = [\"sample\"]\n"),
@@ -211,6 +215,36 @@ fn a_permit_says_who_and_where() {
             (6, 16, "`sample` in `from_server`", "use `sampling`, `elicitation` or `roots`"),
         ]
         .map(|(line, column, what, fix)| (line, column, what, if fix == "`" { "any characters" } else { fix })),
+    );
+}
+
+#[test]
+fn keys_have_an_age_that_makes_sense() {
+    check("[keys]\nmax_age = \"90d\"\nwarn_age = \"89d\"\n", &[]);
+    check("[keys]\nwarn_age = \"80d\"\n", &[]);
+    check(
+        "[keys]\nmax_age = \"30d\"\nwarn_age = \"30d\"\n",
+        &[(3, 12, "`warn_age` is not before `max_age`", "is a good time")],
+    );
+    check("[keys]\nwarn_age = \"90d\"\n", &[(2, 12, "is not before `max_age`", "is a good time")]);
+    check(
+        "[gateway]\nprofile = \"sandbox\"\n[keys]\nwarn_age = \"9d\"\n",
+        &[(4, 12, "has no use without `max_age`", "or remove it")],
+    );
+    check("[keys]\nmax_age = \"1h\"\n", &[(2, 11, "from 1d to 366d", "`max_age = \"1d\"`")]);
+    check("[keys]\nmax_age = \"367d\"\n", &[(2, 11, "from 1d to 366d", "`max_age = \"1d\"`")]);
+    let rules = |text: &str| {
+        let keys = parse_for_fuzz(text).unwrap().keys;
+        let days = |age: Option<std::time::Duration>| age.map(|age| age.as_secs() / 86_400);
+        (days(keys.warn_age), days(keys.max_age), keys.environment.to_string())
+    };
+    assert_eq!(rules(""), (Some(76), Some(90), "production".to_owned()));
+    assert_eq!(rules("[keys]\nmax_age = \"20d\"\n"), (Some(10), Some(20), "production".to_owned()));
+    let sandbox = "[gateway]\nprofile = \"sandbox\"\nenvironment = \"dev-1\"\n";
+    assert_eq!(rules(sandbox), (None, None, "dev-1".to_owned()));
+    check(
+        "[gateway]\nenvironment = \"Dev 1\"\n",
+        &[(2, 15, "which is no name of an environment", "such as `staging-eu`")],
     );
 }
 
@@ -243,7 +277,7 @@ fn secrets_are_never_repeated() {
 fn a_broken_file_tells_where() {
     check("[gateway\nlisten = 1\n", &[(1, 9, "the file is not TOML here", "once it can be read")]);
     let twice = parse_for_fuzz("[gateway]\nprofile = \"sandbox\"\nprofile = \"production\"\n").unwrap_err();
-    assert_eq!(twice.problems()[0].place, Some(Place { line: 3, column: 1 }), "{twice}");
+    assert_eq!(twice.problems()[0].place, Some(Place::of_file(3, 1)), "{twice}");
     assert!(parse_for_fuzz(&"[".repeat(100_000)).is_err());
     assert!(parse_for_fuzz(&format!("a = {}", "[".repeat(100_000))).is_err());
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use stockade_core::mcp::Revision;
 use stockade_core::refusal::Refusal;
+use testkit::certificates::{Authority, Leaf, replace};
 
 /// Lines of `ARCHITECTURE.md`: what a newcomer reads in one go.
 const ARCHITECTURE_LINES: usize = 300;
@@ -100,6 +101,18 @@ fn completed(example: &str) -> String {
     format!("{example}{}", added.collect::<String>())
 }
 
+/// The certificates that examples of TLS name.
+fn write_certificates(folder: &Path) {
+    let folder = folder.join("tls");
+    std::fs::create_dir(&folder).unwrap();
+    let authority = Authority::new("authority");
+    authority.issue(Leaf::server(&["localhost"])).write(&folder, "gateway");
+    authority.issue(Leaf::client()).write(&folder, "to-db");
+    replace(&folder.join("clients-ca.pem"), &authority.pem(), 0o644);
+    replace(&folder.join("db-ca.pem"), &authority.pem(), 0o644);
+    replace(&folder.join("clients-ca.crl"), &authority.revocation_list(&[], 30), 0o644);
+}
+
 #[test]
 fn the_configurations_in_the_documents_are_right() {
     let mut checked = 0;
@@ -107,6 +120,7 @@ fn the_configurations_in_the_documents_are_right() {
         for example in blocks(&page.text, "toml") {
             let program = Program::new();
             program.folder.write("stockade.toml", completed(&example));
+            write_certificates(program.folder.path());
             let said = program.run(&["config", "check", "--config", "stockade.toml"]);
             assert_eq!(said.code, Some(0), "{}:\n{example}\n{}", page.path.display(), said.stderr);
             checked += 1;
@@ -246,6 +260,8 @@ fn all_refusals() -> Vec<Refusal> {
         Refusal::HeaderMismatch,
         Refusal::UnsupportedVersion { requested: String::new(), supported },
         Refusal::Unidentified,
+        Refusal::MalformedCredential,
+        Refusal::InsufficientScope,
         Refusal::NoSession,
         Refusal::SessionMissing,
         Refusal::NoRoute,
@@ -278,6 +294,8 @@ fn is_in_the_list(refusal: &Refusal) {
         | Refusal::HeaderMismatch
         | Refusal::UnsupportedVersion { .. }
         | Refusal::Unidentified
+        | Refusal::MalformedCredential
+        | Refusal::InsufficientScope
         | Refusal::NoSession
         | Refusal::SessionMissing
         | Refusal::NoRoute

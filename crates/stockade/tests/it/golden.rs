@@ -31,11 +31,15 @@ fn the_reference_page_is_fresh() {
 fn the_help_is_as_reviewed() {
     let program = Program::new().with("COLUMNS", "100");
     let mut text = String::new();
-    let pages: [&[&str]; 8] = [
+    let pages: &[&[&str]] = &[
         &["--help"],
         &["up", "--help"],
         &["wrap", "--help"],
         &["keys", "--help"],
+        &["keys", "add", "--help"],
+        &["keys", "rotate", "--help"],
+        &["revoke", "--help"],
+        &["revoke", "token", "--help"],
         &["audit", "--help"],
         &["audit", "query", "--help"],
         &["config", "--help"],

@@ -20,4 +20,14 @@ mod keys;
 #[cfg(test)]
 mod program;
 #[cfg(test)]
+mod layers;
+#[cfg(test)]
 mod real_peers;
+#[cfg(test)]
+mod revoke;
+#[cfg(test)]
+mod sign_in;
+#[cfg(test)]
+mod transport;
+#[cfg(test)]
+mod users;

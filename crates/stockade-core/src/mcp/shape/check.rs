@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Rule};
 use super::rules::has_look_alike_siblings;
-use super::text::{look_of, resembles};
+use super::text::{Text, look_of, resembles};
 use super::{Case, Shape, Table, Tagged};
 use crate::mcp::envelope::Id;
 use crate::mcp::revision::Revision;
@@ -34,6 +34,8 @@ pub(in crate::mcp) fn check(value: Value<'_>, shape: Shape, revision: Revision) 
         }
         Shape::Id => check_id(value),
         Shape::Token => one_of(value, &[Kind::String, Kind::Number], "string or number"),
+        // Where any string will do, its text, which may be most of the message, need not be looked at.
+        Shape::Text(Text::Free) => expect(value, Kind::String),
         Shape::Text(text) => match value.as_str() {
             Some(said) => text.check(&said).map_err(Fault::new),
             None => broken(Rule::Kind("string")),

@@ -75,7 +75,13 @@ fn refused(request: &[u8]) -> (Vec<u8>, Vec<u8>, Vec<Violation>) {
 fn a_refusal_is_one_fixed_answer_and_one_report() {
     let (delivered, answer, seen) = refused(b"GET /mcp HTTP/1.1\r\nA: b\r\n\r\n");
     assert_eq!(delivered, b"");
-    let expected = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
+    let expected = [
+        "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\nCache-Control: no-store\r\n",
+        "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n",
+        "Cross-Origin-Opener-Policy: same-origin\r\nCross-Origin-Resource-Policy: same-origin\r\n",
+        "Referrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\nX-Frame-Options: DENY\r\n\r\n",
+    ];
+    let expected = expected.concat();
     assert_eq!(std::str::from_utf8(&answer).unwrap(), expected);
     assert_eq!(seen, [Violation::MalformedField { fault: FieldFault::MissingHost }]);
 }

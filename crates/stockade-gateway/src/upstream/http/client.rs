@@ -1,23 +1,27 @@
 //! The HTTP client under all upstreams: HTTP/1.1 over TCP or TLS, no redirects, no proxies, no cookies.
 //!
-//! Must never: reach for another address than the one it was given; trust a certificate that the system does not.
+//! Must never: reach for another address than the one it was given; trust a certificate that the operator, or without a
+//! word of theirs the system, does not; send a byte of a request before that was found.
+
+mod secure;
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::client::legacy::{Builder, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls_platform_verifier::BuilderVerifierExt;
+use secure::Secure;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use stockade_core::ports::UpstreamError;
-use tokio::sync::OnceCell;
 use tower_service::Service;
+
+pub(super) use crate::causes::describe;
+use crate::tls::UpstreamTls;
 
 /// How long name resolution, TCP and TLS may take together.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -35,7 +39,6 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Plain = Client<Timed<HttpConnector>, Full<Bytes>>;
-type Secure = Client<Timed<HttpsConnector<HttpConnector>>, Full<Bytes>>;
 
 /// Sends requests. Clones share their connections.
 #[derive(Clone)]
@@ -45,21 +48,21 @@ pub(crate) struct HttpClient {
 
 struct Clients {
     plain: Plain,
-    /// Made at the first `https` request: reading the system's roots takes milliseconds that `wrap` has not.
-    secure: OnceCell<Secure>,
+    secure: Secure,
 }
 
 impl HttpClient {
-    pub(crate) fn new() -> Self {
+    /// A client that speaks TLS as `tls` says.
+    pub(crate) fn new(tls: UpstreamTls) -> Self {
         let plain = build(Timed(tcp(true)));
-        Self { clients: Arc::new(Clients { plain, secure: OnceCell::new() }) }
+        Self { clients: Arc::new(Clients { plain, secure: Secure::new(tls) }) }
     }
 
     /// Sends one request and waits for the head of its response. The caller sets the deadline by dropping this.
     pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, UpstreamError> {
         let sent = match request.uri().scheme_str() {
             Some("http") => self.clients.plain.request(request).await,
-            Some("https") => self.secure().await?.request(request).await,
+            Some("https") => self.clients.secure.client().await?.request(request).await,
             _ => return Err(UpstreamError::Unavailable { reason: "its URL is neither http nor https".to_owned() }),
         };
         sent.map_err(|error| {
@@ -67,23 +70,6 @@ impl HttpClient {
             if error.is_connect() { UpstreamError::Unavailable { reason } } else { UpstreamError::Gone { reason } }
         })
     }
-
-    async fn secure(&self) -> Result<&Secure, UpstreamError> {
-        let unavailable = |reason| UpstreamError::Unavailable { reason };
-        let make = async || {
-            let made = tokio::task::spawn_blocking(tls).await.map_err(|error| unavailable(error.to_string()))?;
-            let config = made.map_err(|error| unavailable(format!("TLS: {error}")))?;
-            let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_only().enable_http1();
-            Ok(build(Timed(builder.wrap_connector(tcp(false)))))
-        };
-        self.clients.secure.get_or_try_init(make).await
-    }
-}
-
-fn tls() -> Result<rustls::ClientConfig, rustls::Error> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_platform_verifier()?.with_no_client_auth())
 }
 
 fn tcp(is_plain: bool) -> HttpConnector {
@@ -103,14 +89,6 @@ fn build<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
         .http1_max_headers(HEADERS)
         .http1_max_buf_size(BUFFER_BYTES)
         .build(connector)
-}
-
-/// An error with its causes, for operators.
-pub(super) fn describe(error: &dyn std::error::Error) -> String {
-    /// Causes that are told.
-    const CAUSES: usize = 8;
-    let causes = std::iter::successors(error.source(), |cause| cause.source()).take(CAUSES);
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// A connector whose whole work has [`CONNECT`] to finish.
@@ -141,3 +119,6 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

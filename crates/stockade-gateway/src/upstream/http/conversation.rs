@@ -7,7 +7,7 @@
 use super::events::message_of;
 use super::modern::Stateless;
 use super::reply::{Reply, answers, failure, read_answer, read_failure, read_frame};
-use super::{FAREWELL, HOUSEKEEPING, HttpUpstream, is_reserved};
+use super::{FAREWELL, HOUSEKEEPING, HttpUpstream, is_reserved_header};
 use crate::session::lock;
 use crate::upstream::link::Owner;
 use bytes::Bytes;
@@ -59,6 +59,8 @@ pub(super) struct Conversation {
     numbers: AtomicU32,
     is_closed: AtomicBool,
     handshake: Mutex<Option<Bytes>>,
+    /// True if the handshake is that of another process, and so has yet to be sent.
+    is_recalled: AtomicBool,
     opened: watch::Sender<Opened>,
     reviving: AsyncMutex<()>,
     pub(super) stateless: Stateless,
@@ -72,6 +74,7 @@ impl Conversation {
             numbers: AtomicU32::new(0),
             is_closed: AtomicBool::new(false),
             handshake: Mutex::default(),
+            is_recalled: AtomicBool::new(false),
             opened: watch::Sender::new(Opened::default()),
             reviving: AsyncMutex::default(),
             stateless: Stateless::default(),
@@ -116,6 +119,21 @@ impl Conversation {
     /// Keeps the client's handshake, to be able to repeat it.
     pub(super) fn keep_handshake(&self, bytes: Bytes) {
         *lock(&self.handshake) = Some(bytes);
+    }
+
+    /// Takes over the handshake of a session that another process has opened.
+    pub(super) fn recall(&self, handshake: Bytes) {
+        self.keep_handshake(handshake);
+        self.is_recalled.store(true, Ordering::Release);
+    }
+
+    /// Opens the upstream's session if it is still to be opened again for one that another process had.
+    ///
+    /// # Errors
+    /// When that is not possible.
+    pub(super) async fn wake(&self) -> Result<(), UpstreamError> {
+        let is_asleep = self.is_recalled.load(Ordering::Acquire) && self.opened.borrow().generation == 0;
+        if is_asleep { self.revive(0).await } else { Ok(()) }
     }
 
     /// Sends one `POST`.
@@ -168,7 +186,8 @@ impl Conversation {
             let (reply, id) = self.shake_hands(again).await?;
             let answer = self.answer_of(reply, number).await?;
             let opened = opened_by(id, &answer, generation + 1).ok_or_else(|| gone("it refuses a new one"))?;
-            if opened.revision != before.revision {
+            let expected = before.revision.or_else(|| Some(self.owner.revision()));
+            if opened.revision != expected {
                 return Err(gone("a new one has another revision"));
             }
             let initialized = Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
@@ -267,11 +286,12 @@ impl HttpUpstream {
     /// The configured headers with our own over them.
     fn with_own(&self, own: HeaderMap) -> HeaderMap {
         let mut headers: HeaderMap = HeaderMap::with_capacity(self.headers.len() + own.len() + 4);
-        for (name, value) in self.headers.iter().filter(|(name, _)| !is_reserved(name)) {
+        for (name, value) in self.headers.iter().filter(|(name, _)| !is_reserved_header(name)) {
             headers.append(name, value.clone());
         }
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(concat!("stockade/", env!("CARGO_PKG_VERSION"))));
+        let agent = HeaderValue::from_static(concat!("stockade/", env!("CARGO_PKG_VERSION")));
+        headers.entry(USER_AGENT).or_insert(agent);
         // Replaces the first value of a name and then appends, as `HeaderMap` says.
         headers.extend(own);
         headers

@@ -86,6 +86,8 @@ async fn read_body(mut body: Incoming, limit: usize) -> Result<Bytes, UpstreamEr
     if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
         return Err(too_large);
     }
+    // What the peer announces is within the limit, so room for it is made once.
+    let announced = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
     let mut first = Bytes::new();
     let mut joined = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -99,7 +101,7 @@ async fn read_body(mut body: Incoming, limit: usize) -> Result<Bytes, UpstreamEr
         } else {
             if joined.is_empty() {
                 let first = std::mem::take(&mut first);
-                make_room(&mut joined, first.len(), limit);
+                make_room(&mut joined, first.len().max(announced), limit);
                 joined.extend_from_slice(&first);
             }
             make_room(&mut joined, data.len(), limit);

@@ -29,12 +29,18 @@ pub(super) async fn initialize(fan: Fan) -> Result<Incoming, UpstreamError> {
     fan.answer(initialized(revision, &capabilities).as_bytes())
 }
 
-/// `server/discover`, MCP 2026-07-28.
+/// `server/discover`, MCP 2026-07-28. A client that may choose takes the answer for a choice of era, and would from then on
+/// reach none of the servers that have only handshakes; so where one of those is alive, the answer is that this era is not
+/// spoken, and the client comes back with `initialize`. Whoever speaks the modern era without asking first is served.
 ///
 /// # Errors
-/// When no server speaks that revision.
+/// When no server speaks that revision, or one that lives speaks only older ones.
 pub(super) async fn discover(fan: Fan, meanwhile: Meanwhile) -> Result<Incoming, UpstreamError> {
-    let parts = fan.ask_all(&meanwhile).await;
+    let mut parts = fan.ask_all(&meanwhile).await;
+    let is_older = |(_, part): &Part| matches!(part, Err(ShareError::Upstream { cause: UpstreamError::OtherEra { .. } }));
+    if let Some(older) = parts.iter().position(is_older) {
+        return Err(none_answered(parts.drain(older..=older).filter_map(|(server, part)| Some((server, part.err()?)))));
+    }
     let ttl_ms = least_ttl_ms(&parts);
     let capabilities = offered(parts, fan.outbound.revision())?;
     fan.answer(discovered(ttl_ms, &capabilities).as_bytes())

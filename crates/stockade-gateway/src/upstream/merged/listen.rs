@@ -5,7 +5,7 @@
 //! Must never: ask a server about another's resources; let it speak about them, or before it has acknowledged.
 
 use super::owners::Owners;
-use super::share::{Fan, SHARE, ShareError, none_answered, note, read_own};
+use super::share::{Fan, SHARE, ShareError, none_answered, read_own};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -144,7 +144,7 @@ async fn open_all(fan: Fan, shares: Vec<(ServerName, Filter)>) -> Result<Opened,
         let work = async { acknowledged(fan.send(&server, edits).await?).await };
         let opened = tokio::time::timeout(SHARE, work).await.unwrap_or(Err(ShareError::TimedOut));
         if let Err(error) = &opened {
-            note(&server, method, error);
+            fan.servers.note_share(&server, method, Some(error));
         }
         (server, asked, opened)
     }));

@@ -2,12 +2,13 @@
 //!
 //! Must never: let one server that is dead, hangs or floods fail or stall the others for longer than [`SHARE`].
 
-use crate::session::Session;
+use crate::session::{Session, lock};
 use crate::upstream::link::Link;
 use crate::upstream::servers::Servers;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use stockade_core::guard::Outbound;
 use stockade_core::mcp::{Direction, Era, Frame, InvalidMessage, Method, Revision, check_error, check_result};
@@ -15,7 +16,7 @@ use stockade_core::ports::{AskId, Exchange, Incoming, PortFuture, UpstreamError}
 use stockade_core::wire::{Edits, Value, WireLimits};
 use stockade_core::words::ServerName;
 use tokio::sync::mpsc;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// How long one server may take for its share.
 pub(super) const SHARE: Duration = Duration::from_secs(10);
@@ -28,7 +29,7 @@ const NO_METHOD: i64 = -32601;
 
 /// Why a server's share is left out.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ShareError {
+pub(in crate::upstream) enum ShareError {
     /// There will be no answer.
     #[error("the server failed")]
     Upstream {
@@ -112,9 +113,7 @@ impl Fan {
                 judge(frame, method, revision)
             };
             let part = tokio::time::timeout(SHARE, work).await.unwrap_or(Err(ShareError::TimedOut));
-            if let Err(error) = &part {
-                note(&server, method, error);
-            }
+            self.servers.note_share(&server, method, part.as_ref().err());
             (server, part)
         });
         join_all(shares).await
@@ -136,13 +135,27 @@ impl Fan {
     }
 }
 
-/// Says in the log that a server is left out, and why, in words of ours.
-pub(super) fn note(server: &ServerName, method: Method, error: &ShareError) {
-    let method = method.as_str();
-    if error.is_nothing() {
-        debug!(%server, method, "has nothing of this kind");
-    } else {
-        warn!(%server, method, reason = reason_of(error), "left out");
+/// Why each server was left out the last time, so that the log says it once.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Noted(Mutex<HashMap<ServerName, String>>);
+
+impl Noted {
+    /// Says in the log that a server is left out, and why, in words of ours; or, once, that it is back.
+    pub(in crate::upstream) fn note(&self, server: &ServerName, method: Method, error: Option<&ShareError>) {
+        let method = method.as_str();
+        let Some(error) = error.filter(|error| !error.is_nothing()) else {
+            if lock(&self.0).remove(server).is_some() {
+                info!(%server, "answers again");
+            }
+            return;
+        };
+        let reason = reason_of(error);
+        let is_news = lock(&self.0).insert(server.clone(), reason.clone()).is_none_or(|last| last != reason);
+        if is_news {
+            warn!(%server, method, reason, "left out of what is merged until it answers");
+        } else {
+            debug!(%server, method, reason, "left out again");
+        }
     }
 }
 

@@ -10,16 +10,17 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stockade_core::guard::{Credential, LimitSettings, Mirrored, Released, Seen};
+use stockade_core::guard::{LimitSettings, Mirrored, Released, Seen};
+use stockade_core::identity::{self, Credential, Identity, IdentityError};
 use stockade_core::mcp::{Era, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    Durability, Entropy, Identities, IdentityError, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable,
+    Durability, Entropy, Identities, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable,
     Route, Ruling, Seals,
 };
 use stockade_core::record::{Entry, Written};
 use stockade_core::wire::WireLimits;
-use stockade_core::words::{Caller, CallerKind, CallerName, Secret, ServerName, SessionId};
+use stockade_core::words::{Caller, CallerKind, CallerName, ServerName, SessionId};
 use tokio::sync::mpsc;
 
 /// How long a test waits for what must happen.
@@ -36,7 +37,10 @@ impl Entropy for Simple {
 }
 
 impl Identities for Simple {
-    fn caller_of_key(&self, _: &Secret) -> Result<Caller, IdentityError> {
+    fn identify<'a>(&'a self, _: &'a identity::Shown) -> PortFuture<'a, Result<Identity, IdentityError>> {
+        Box::pin(std::future::ready(Err(IdentityError::UnknownKey)))
+    }
+    fn stands(&self, _: &Identity) -> Result<(), IdentityError> {
         Err(IdentityError::UnknownKey)
     }
 }
@@ -112,7 +116,12 @@ pub(super) struct Bench {
 impl Bench {
     pub(super) fn new(fake: Fake, era: Option<Era>) -> Arc<Self> {
         let simple = Arc::new(Simple(AtomicU8::new(1)));
-        let sessions = Arc::new(SessionTable::new(Arc::clone(&simple) as Arc<dyn Entropy>, SessionLimits::default()));
+        let sessions = Arc::new(SessionTable::new(
+            Arc::clone(&simple) as Arc<dyn Entropy>,
+            Arc::clone(&simple) as Arc<dyn Seals>,
+            Arc::new(SystemClock::new()),
+            SessionLimits::default(),
+        ));
         let hub = Hub::new(Arc::clone(&sessions));
         let header = |name, value| (HeaderName::from_static(name), HeaderValue::from_static(value));
         let spec = ServerSpec {
@@ -124,10 +133,12 @@ impl Bench {
                     header("mcp-session-id", "configured"),
                     header("accept", "*/*"),
                 ],
+                tls: None,
             },
             era,
             effect: None,
             deadline: PATIENCE,
+            scopes: Arc::new([]),
             tools: HashMap::new(),
         };
         let wire = WireLimits { message_bytes: MESSAGE_BYTES, ..WireLimits::DEFAULT };
@@ -189,10 +200,10 @@ impl Bench {
         let seen = Seen {
             door: "http",
             route: Route::One(server()),
-            credential: Credential::LocalUser(Caller {
-                name: CallerName::parse("alice").unwrap(),
-                kind: CallerKind::LocalUser,
-            }),
+            shown: identity::Shown::only(Credential::LocalUser(Caller::new(
+                CallerName::parse("alice").unwrap(),
+                CallerKind::LocalUser,
+            ))),
             session: session.cloned(),
             protocol_version: mirrored.is_some().then(|| "2026-07-28".to_owned()),
             mirrored,

@@ -318,7 +318,7 @@ async fn a_secure_upstream_is_never_spoken_to_in_the_clear() {
         let url = format!("{scheme}://{}/", fake.address);
         http::Request::post(url).body(http_body_util::Full::new(bytes::Bytes::new())).unwrap()
     };
-    let client = super::super::HttpClient::new();
+    let client = super::super::HttpClient::new(crate::tls::UpstreamTls::default());
     let error = client.send(request("https")).await.err();
     assert!(matches!(error, Some(UpstreamError::Unavailable { .. })), "{error:?}");
     assert!(fake.got().is_empty());

@@ -3,6 +3,7 @@
 use super::super::begin;
 use super::super::cursor::tests::OpenSeals;
 use crate::hub::{Hub, SystemClock};
+use crate::session_id::Capabilities;
 use crate::session::{Session, SessionLimits, SessionTable, lock};
 use crate::upstream::link::{Link, Owner};
 use crate::upstream::{ChildLimits, ServerKind, ServerSpec, Servers};
@@ -10,16 +11,17 @@ use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use stockade_core::guard::{Credential, LimitSettings, Outbound, Released, Seen};
+use stockade_core::guard::{LimitSettings, Outbound, Released, Seen};
+use stockade_core::identity::{Credential, Identity, IdentityError, Shown, Standing};
 use stockade_core::mcp::{Era, Frame, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    Action, AskId, Durability, Entropy, Exchange, Identities, IdentityError, Incoming, Object, Outlet, Policy,
+    Action, AskId, Durability, Entropy, Exchange, Identities, Incoming, Object, Outlet, Policy,
     PortFuture, Question, Record, RecordUnavailable, Route, Ruling, SessionFacts, UpstreamError, Upstreams,
 };
 use stockade_core::record::{Entry, Written};
 use stockade_core::wire::{Document, Edits, WireLimits};
-use stockade_core::words::{Caller, CallerKind, CallerName, Secret, ServerName};
+use stockade_core::words::{Caller, CallerKind, CallerName, ServerName};
 
 /// One thing that a scripted server does.
 #[derive(Clone)]
@@ -66,13 +68,19 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) fn new(names: &[&str], revision: Revision) -> Self {
-        let sessions = Arc::new(SessionTable::new(Arc::new(Zeroes), SessionLimits::default()));
+        let sessions = Arc::new(SessionTable::new(
+            Arc::new(Zeroes),
+            Arc::new(OpenSeals),
+            Arc::new(SystemClock::new()),
+            SessionLimits::default(),
+        ));
         let hub = Hub::new(Arc::clone(&sessions));
         let specs = names.iter().map(|name| spec(name)).collect();
         let child_limits = ChildLimits { per_caller: 1, idle: Duration::from_secs(60) };
         let servers = Servers::new(&hub, specs, Arc::new(OpenSeals), WireLimits::DEFAULT, child_limits);
-        let caller = Caller { name: CallerName::parse("alice").unwrap(), kind: CallerKind::LocalUser };
-        let (session, _) = sessions.open(&caller, &Route::Merged);
+        let caller = Caller::new(CallerName::parse("alice").unwrap(), CallerKind::LocalUser);
+        let identity = Identity { caller: caller.clone(), standing: Arc::new(Standing::given()) };
+        let (session, _) = sessions.open(&identity, &Route::Merged, Capabilities::default());
         let legacy = if revision.era() == Era::Legacy { revision } else { Revision::V2025_11_25 };
         session.settle(SessionFacts { revision: legacy, client: None });
         let mut links = HashMap::new();
@@ -136,8 +144,8 @@ impl Bench {
         let seen = Seen {
             door: "stdio",
             route: Route::Merged,
-            credential: Credential::LocalUser(self.session.caller.clone()),
-            session: (method != "initialize").then(|| self.session.id.clone()),
+            shown: Shown::only(Credential::LocalUser(self.session.caller.clone())),
+            session: (method != "initialize").then(|| self.session.id()),
             protocol_version: None,
             mirrored: None,
             turn: None,
@@ -152,10 +160,11 @@ impl Bench {
 fn spec(name: &str) -> ServerSpec {
     ServerSpec {
         name: ServerName::parse(name).unwrap(),
-        kind: ServerKind::Http { url: http::Uri::from_static("http://127.0.0.1:9/"), headers: Vec::new() },
+        kind: ServerKind::Http { url: http::Uri::from_static("http://127.0.0.1:9/"), headers: Vec::new(), tls: None },
         era: None,
         effect: None,
         deadline: Duration::from_secs(60),
+        scopes: Arc::new([]),
         tools: HashMap::new(),
     }
 }
@@ -189,6 +198,8 @@ struct Scripted {
 }
 
 impl Link for Scripted {
+    fn recall(&self, _: Bytes) {}
+
     fn request<'l>(
         &'l self,
         outbound: &'l Arc<Outbound>,
@@ -298,7 +309,10 @@ impl Entropy for Zeroes {
 struct Nobody;
 
 impl Identities for Nobody {
-    fn caller_of_key(&self, _key: &Secret) -> Result<Caller, IdentityError> {
+    fn identify<'a>(&'a self, _: &'a Shown) -> PortFuture<'a, Result<Identity, IdentityError>> {
+        Box::pin(std::future::ready(Err(IdentityError::UnknownKey)))
+    }
+    fn stands(&self, _: &Identity) -> Result<(), IdentityError> {
         Err(IdentityError::UnknownKey)
     }
 }

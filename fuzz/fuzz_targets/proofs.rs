@@ -1,0 +1,4 @@
+//! Fuzzes `proofs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_harness::fuzz_proofs(data));

@@ -1,0 +1,4 @@
+//! Fuzzes `proxy`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz_harness::fuzz_proxy(data));
