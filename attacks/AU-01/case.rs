@@ -27,7 +27,11 @@ fn without_a_credential_nothing_is_told_but_where_to_ask() {
         let client = issued.client(era);
         let mut messages: Vec<_> =
             METHODS.iter().map(|method| client.prepare(method, json!({ "name": "read_file" }))).collect();
-        messages.extend(["GET", "DELETE"].map(|method| client.prepare_bodiless(method).header("Mcp-Session-Id", "x")));
+        if !era.is_modern() {
+            // The modern era has neither; its 405 tells nothing either.
+            messages
+                .extend(["GET", "DELETE"].map(|method| client.prepare_bodiless(method).header("Mcp-Session-Id", "x")));
+        }
         for message in messages {
             let what = String::from_utf8_lossy(&message.body).into_owned();
             let answer = client.send(message);

@@ -91,7 +91,9 @@ fn a_wrong_proof_proves_nothing() {
         let bare = issued.first(era).header("Authorization", &format!("DPoP {}", thief.token));
         issued.check_refusal("no proof", &issued.send(era, bare.clone()), INVALID, "proof");
         let two = bare.add("DPoP", &proof).add("DPoP", &proof);
-        issued.check_refusal("two proofs", &issued.send(era, two), INVALID, "proof");
+        // The framing lets no second one through; behind it `Proofs::check` counts them too.
+        let answer = issued.send(era, two);
+        assert_eq!(answer.status(), 400, "{answer}");
     }
     issued.check_evidence();
 }

@@ -10,7 +10,7 @@ use testkit::{Caller, Era, Gateway, HttpClient, Permit, Upstream, WellBehaved, w
 /// How often the key is replaced.
 const ROUNDS: usize = 5;
 /// How long both keys work.
-const OVERLAP: Duration = Duration::from_secs(3);
+const OVERLAP: Duration = Duration::from_secs(8);
 const LONG: Duration = Duration::from_secs(20);
 
 /// A key and its id, as a command has printed them.
@@ -25,7 +25,7 @@ fn work(url: &str, key: &RwLock<(String, String)>, is_over: &AtomicBool, answere
     while !is_over.load(Ordering::Relaxed) {
         let text = key.read().expect("a key").1.clone();
         let client = HttpClient::connect(url, &text, Era::OVER_HTTP[0]);
-        for number in 0..20 {
+        for number in 0..5 {
             let answer = client.call("read_file", json!({ "path": number.to_string() }));
             assert_eq!(answer.text(), format!("read_file {number}"), "{answer}");
             answered.fetch_add(1, Ordering::Relaxed);
@@ -52,7 +52,7 @@ fn keys_are_replaced_without_a_failed_request_and_the_old_ones_end() {
                 made(&gateway.command(&["keys", "rotate", &id, "--overlap", &overlap, "--json"]));
             old.push((text, replaced));
             let before = answered.load(Ordering::Relaxed);
-            assert!(wait_until(LONG, || answered.load(Ordering::Relaxed) > before + 60), "the work goes on");
+            assert!(wait_until(LONG, || answered.load(Ordering::Relaxed) > before + 30), "the work goes on");
         }
         is_over.store(true, Ordering::Relaxed);
         workers.into_iter().for_each(|worker| worker.join().expect("no request has failed"));

@@ -59,6 +59,9 @@ enum Command {
     /// Revoke tokens, subjects, issuers, certificates and callers. A running gateway refuses them within a second.
     #[command(subcommand)]
     Revoke(RevokeCommand),
+    /// Find out why a credential is refused.
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// Add, list and remove the users of the built-in sign-in.
     #[command(subcommand)]
     Users(UsersCommand),
@@ -98,6 +101,25 @@ pub(crate) struct WrapOptions {
     /// The server's command and its arguments.
     #[arg(last = true, required = true, value_name = "CMD", num_args = 1..)]
     pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuthCommand {
+    /// Check a key or token, the first line of standard input, and show every check. Nothing is used up.
+    Explain {
+        /// The address that the client asks. [default: gateway.resource]
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// The client asks with GET, not POST.
+        #[arg(long)]
+        get: bool,
+        /// The token was shown with `DPoP`; the next lines of standard input are the proofs.
+        #[arg(long)]
+        dpop: bool,
+        /// Print one line of JSON for each check, and one for the outcome.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -387,6 +409,11 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
             return block_on(wrap::run(wrap_options, config, environment));
         }
         Command::Keys(command) => commands::keys::run(command, &load()?.config)?,
+        Command::Auth(command) => {
+            let config = load()?.config;
+            let work = async { commands::auth::run(command, config).await.map_or_else(|failure| failure.end(), |exit| exit) };
+            return block_on(async { work.await.into() });
+        }
         Command::Revoke(command) => commands::revoke::run(command, &load()?.config)?,
         Command::Users(command) => commands::users::run(&command, &load()?.config)?,
         Command::Certs(command) => commands::certs::run(&command, &load()?.config)?,

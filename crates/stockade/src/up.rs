@@ -52,14 +52,23 @@ async fn serve(options: UpOptions, config: Config, environment: Environment) -> 
     }
     let rules = plan::rules(&config, Starter::Sample { server: sample })?;
     let stopped = stop::watch_signals().map_err(|error| internal(&error))?;
-    // The address is taken before anything that depends on it is built; nobody is answered before all of it is.
-    let listener = listen(config.gateway.listen).await?;
-    let address = listener.address().map_err(|error| internal(&error))?;
+    // A free port is known only once it is taken; any other is taken when everything behind it is ready.
+    let mut address = config.gateway.listen;
+    let mut taken = None;
+    if address.port() == 0 {
+        let listener = listen(address).await?;
+        address = listener.address().map_err(|error| internal(&error))?;
+        taken = Some(listener);
+    }
     let url = url(address, config.tls.is_some());
     let mut plan = plan::plan(&config, data.clone(), servers, rules);
     plan.authentication = Some(plan::authentication(&config, &url, &names));
     let gateway = Gateway::build(plan).map_err(|error| unbuilt(&error))?;
     let tls = transport::server_tls(&config, gateway.clock.clone())?;
+    let listener = match taken {
+        Some(listener) => listener,
+        None => listen(address).await?,
+    };
     let key = first_key(&gateway, config.anonymous.is_some())?;
     report_opening(&gateway);
     let has_metadata = !gateway.authorization_servers.is_empty();

@@ -157,7 +157,7 @@ fn what_does_not_work_cannot_be_replaced() {
         let refused = at(START, |act| keys.rotate(&wrong, Duration::ZERO, None, act)).unwrap_err();
         let words = refused.to_string();
         assert!(matches!(refused, ApiKeysError::WholeKey { .. }), "{words}");
-        assert!(!words.contains(&key.expose()[13..]) && !words.contains('\u{1b}'), "{words}");
+        assert!(!words.contains(key.expose().split_at(13).1) && !words.contains('\u{1b}'), "{words}");
     }
     assert_eq!(keys.list().unwrap().len(), 1);
 }
@@ -243,7 +243,8 @@ fn there_are_no_more_keys_than_the_limit_and_those_that_ended_long_ago_make_room
     let new = NewKey { caller: &caller, scopes: None, expires: None };
     let full = at(START, |act| keys.add(new, act)).unwrap_err();
     assert!(matches!(full, ApiKeysError::TooMany), "{full}");
-    assert!(matches!(rotate(&keys, &keys.list().unwrap()[0].id.clone(), days(1), START), Err(_)));
+    let other = keys.list().unwrap().into_iter().find(|row| row.caller == name("alice")).unwrap().id;
+    assert!(matches!(rotate(&keys, &other, days(1), START), Err(ApiKeysError::TooMany)));
     // 400 days after its end the revoked one goes.
     at(START + 2 * DAY, |act| keys.add(new, act)).unwrap();
     assert_eq!(keys.list().unwrap().len(), usize::try_from(stockade_store::KEYS_LIMIT).unwrap());

@@ -18,4 +18,5 @@ mod root_keys;
 mod seals;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
 mod replay;

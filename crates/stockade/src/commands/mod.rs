@@ -3,6 +3,7 @@
 //! Must never: change anything that their name does not say.
 
 pub(crate) mod audit;
+pub(crate) mod auth;
 pub(crate) mod certs;
 pub(crate) mod config;
 pub(crate) mod inspect;

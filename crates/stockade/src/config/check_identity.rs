@@ -17,6 +17,7 @@ use super::keys_identity::{
 use super::place::Place;
 use super::problem::{Problem, quoted};
 use super::raw::RawTable;
+use crate::authentication::LOCAL;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::path::Path;
@@ -134,6 +135,12 @@ fn issuers(root: &RawTable, base: &Path, profile: Profile, problems: &mut Vec<Pr
 
 fn issuer(table: &RawTable, base: &Path, profile: Profile, problems: &mut Vec<Problem>) -> Option<IssuerConfig> {
     let name = needed(table, &ISSUER_NAME, problems).and_then(|text| {
+        if text == LOCAL {
+            let what = format!("an issuer is called `{LOCAL}`");
+            let why =
+                "that is what the gateway's own authorization server is called, whose callers must not be mistaken";
+            problems.push(Problem::at(table.place_of(&ISSUER_NAME), what, why, "choose another name"));
+        }
         let parsed = IssuerName::parse(&text).map_err(|error| {
             let why = "it is the first part of its callers' names";
             problems.push(Problem::at(table.place_of(&ISSUER_NAME), error.to_string(), why, "choose a plain name"));
@@ -475,6 +482,7 @@ mod tests {
         }
         check("[[issuers]]\nname = \"corp\"\n", "`issuer` is missing");
         check("[[issuers]]\nissuer = \"https://id.test\"\n", "`name` is missing");
+        check("[[issuers]]\nname = \"local\"\nissuer = \"https://id.test\"\n", "an issuer is called `local`");
         check("[[issuers]]\nname = \"Corp\"\nissuer = \"https://id.test\"\n", "no name for an issuer");
         check("[[issuers]]\nname = \"corp\"\nissuer = \"http://127.0.0.1:1\"\n", "`issuer` is `http`");
         check(&format!("{}{}", issuer(""), issuer("")), "stands twice");

@@ -49,6 +49,7 @@ impl Issued {
             .profile("sandbox")
             .gateway("resource", json!(RESOURCE))
             .set(&["identity"], "wrong_per_minute", json!(1000))
+            .set(&["sign_in"], "enabled", json!("off"))
             .server("files", upstream.entry())
             .append(&server.configured(more));
         let gateway = Gateway::start(STOCKADE, change(config));
