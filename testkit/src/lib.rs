@@ -54,7 +54,7 @@ pub use recorder::Recorder;
 pub use reply::Reply;
 pub use script::Script;
 pub use sse::{SseEvent, SseParser};
-pub use tls::{TlsClient, TlsFront, TlsFrontOptions, TlsOptions};
 pub use stage::{Lane, Stage};
+pub use tls::{TlsClient, TlsFront, TlsFrontOptions, TlsOptions};
 pub use upstream::{ServerEntry, Upstream, relay_path};
 pub use well_behaved::{Call, Control, Tool, WellBehaved, text};

@@ -61,7 +61,11 @@ impl Hub {
             let requests = road.end_fallen();
             let sessions = hub.sessions.take_fallen(|identity| road.stands(identity));
             if requests + sessions.len() > 0 {
-                tracing::warn!(requests, sessions = sessions.len(), "ended what belongs to callers who no longer stand");
+                tracing::warn!(
+                    requests,
+                    sessions = sessions.len(),
+                    "ended what belongs to callers who no longer stand"
+                );
             }
             for session in sessions {
                 session.close().await;

@@ -18,18 +18,17 @@ mod upstream;
 
 pub use ::http::{HeaderName, HeaderValue, Uri};
 pub use door::{
-    AddressRange, AddressRangeError, AdmissionSettings, ForwardedHeader,
-    HttpDoor, HttpListener, HttpSettings, ResourceMetadata, ResourceSite, SITE_BODY_BYTES, Site, SiteAccess, SiteAnswer,
-    SiteRequest, SiteRoute, serve_stdio,
+    AddressRange, AddressRangeError, AdmissionSettings, ForwardedHeader, HttpDoor, HttpListener, HttpSettings,
+    ResourceMetadata, ResourceSite, SITE_BODY_BYTES, Site, SiteAccess, SiteAnswer, SiteRequest, SiteRoute, serve_stdio,
 };
 pub use fetch::{FetchSettings, FetchedAnswer, GuardedFetchError, GuardedFetcher, ListedHost};
 pub use http1::Http1Limits;
 pub use hub::{Hub, SystemClock};
+pub use session::{SessionLimits, SessionTable};
 pub use tls::{
     ClientCertificates, ClientIdentity, ClientTrust, KeyPin, ServerTls, ServerTlsError, ServerTlsSettings, TlsVersion,
     UpstreamTls, UpstreamTlsError,
 };
-pub use session::{SessionLimits, SessionTable};
 pub use upstream::{ChildLimits, ServerKind, ServerSpec, Servers, ToolSpec, is_reserved_header};
 
 /// For the fuzz harness alone: what a merged list's cursor opens to must seal and open to the same again.

@@ -16,9 +16,7 @@ use std::time::{Duration, Instant};
 use stockade_core::guard::Released;
 use stockade_core::identity::Identity;
 use stockade_core::mcp::{Id, Method, Revision};
-use stockade_core::ports::{
-    AskId, Clock, Entropy, Route, Seals, SessionError, SessionFacts, Sessions, Timestamp,
-};
+use stockade_core::ports::{AskId, Clock, Entropy, Route, Seals, SessionError, SessionFacts, Sessions, Timestamp};
 use stockade_core::words::{Caller, CallerName, ServerName, SessionId};
 use tokio::sync::mpsc;
 
@@ -234,12 +232,7 @@ pub struct SessionTable {
 impl SessionTable {
     /// An empty table.
     #[must_use]
-    pub fn new(
-        entropy: Arc<dyn Entropy>,
-        seals: Arc<dyn Seals>,
-        clock: Arc<dyn Clock>,
-        limits: SessionLimits,
-    ) -> Self {
+    pub fn new(entropy: Arc<dyn Entropy>, seals: Arc<dyn Seals>, clock: Arc<dyn Clock>, limits: SessionLimits) -> Self {
         let mint = Mint::new(entropy, seals);
         Self { sessions: Mutex::default(), ended: Mutex::default(), mint, clock, limits }
     }

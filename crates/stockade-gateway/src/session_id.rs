@@ -50,9 +50,10 @@ impl Capabilities {
         let has = |bit: usize| self.0 & (1 << bit) != 0;
         let top = [0_usize, 3, 5].into_iter().filter(|bit| has(*bit)).map(|bit| {
             let name = CAPABILITIES.get(bit).and_then(|(path, _)| path.first()).copied().unwrap_or_default();
-            let inside = CAPABILITIES.iter().enumerate().filter(|(inner, (path, _))| {
-                path.len() == 2 && path.first() == Some(&name) && has(*inner)
-            });
+            let inside = CAPABILITIES
+                .iter()
+                .enumerate()
+                .filter(|(inner, (path, _))| path.len() == 2 && path.first() == Some(&name) && has(*inner));
             let inside: Vec<_> = inside.map(|(_, (_, text))| *text).collect();
             format!("\"{name}\":{{{}}}", inside.join(","))
         });
@@ -216,7 +217,7 @@ mod tests {
         assert_eq!(one.read_foreign(&id, &caller("alice"), &files), None, "our own are in the table, or have ended");
         assert_eq!(other.read_foreign(&id, &caller("bob"), &files), None);
         assert_eq!(other.read_foreign(&id, &caller("alice"), &Route::Merged), None);
-        let cut = SessionId::parse(&id.as_wire()[..RANDOM_DIGITS]).unwrap();
+        let cut = SessionId::parse(id.as_wire().split_at(RANDOM_DIGITS).0).unwrap();
         assert_eq!(other.read_foreign(&cut, &caller("alice"), &files), None);
         assert_eq!(other.read_foreign(&one.provisional(), &caller("alice"), &files), None);
         assert!(minted.is_fresh(Timestamp(now.0 + 59 * NANOSECONDS), Duration::from_secs(60)));

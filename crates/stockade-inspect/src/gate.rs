@@ -13,9 +13,8 @@ const BLOCK_BYTES: usize = 64;
 /// backslashes is not looked at, so that JSON inside a JSON string is covered too.
 #[must_use]
 pub fn may_need_screening(raw_json: &[u8]) -> bool {
-    let is_plain = raw_json.chunks(BLOCK_BYTES).all(|block| {
-        !block.iter().fold(false, |found, &byte| found | is_remarkable(byte))
-    });
+    let is_plain =
+        raw_json.chunks(BLOCK_BYTES).all(|block| !block.iter().fold(false, |found, &byte| found | is_remarkable(byte)));
     if !is_plain {
         return true;
     }

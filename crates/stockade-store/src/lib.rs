@@ -28,10 +28,10 @@ pub use environment::{EnvironmentName, EnvironmentNameError};
 pub use issuer::{IssuerDatabase, IssuerDatabaseError};
 pub use key_ring::{KeyRing, KeyRingError, OsEntropy, SealingKey};
 pub use operator_events::{Act, OperatorEvent, OperatorEventKind, OperatorEvents, WAITING_LIMIT};
+pub use replay::{PROOFS_LIMIT, ReplayDatabase, ReplayError};
 pub use revocations::{
-    LiveRevocations, REVOCATIONS_LIMIT, Revocation, RevocationList, RevocationTarget, RevocationTargetError, RevocationsError,
-    VALUE_BYTES,
+    LiveRevocations, REVOCATIONS_LIMIT, Revocation, RevocationList, RevocationTarget, RevocationTargetError,
+    RevocationsError, VALUE_BYTES,
 };
 pub use secret_file::{SECRET_BYTES, SecretFileError, SecretUse, WeakSecret, check_secret, read_secret_file};
-pub use replay::{PROOFS_LIMIT, ReplayDatabase, ReplayError};
 pub use state::{State, StateError};

@@ -8,10 +8,10 @@ use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use stockade_core::identity::IdentityError;
 use stockade_core::ports::{Clock, Entropy, PortFuture};
 use stockade_core::words::{ServerName, Untrusted};
 use stockade_gateway::{FetchSettings, FetchedAnswer, GuardedFetchError, GuardedFetcher};
-use stockade_core::identity::IdentityError;
 use stockade_identity::{
     Authenticator, Fetch, FetchError, Fetched, Form, IssuerName, KeyLocation, Parts, Revocations, Revoked,
 };
@@ -20,8 +20,8 @@ use stockade_issuer::{
     Offer, RawSettings, TokenId, TokenReference, Witness,
 };
 use stockade_store::{
-    ApiKeys, DataFolder, IssuerDatabase, KeyRing, LiveRevocations, OsEntropy, ReplayDatabase, RevocationList, SecretUse,
-    read_secret_file,
+    ApiKeys, DataFolder, IssuerDatabase, KeyRing, LiveRevocations, OsEntropy, ReplayDatabase, RevocationList,
+    SecretUse, read_secret_file,
 };
 
 /// What the embedded authorization server is called among the issuers, and the first part of its callers' names.
@@ -261,7 +261,9 @@ impl Revocations for AllRevocations {
             // Each of our tokens names both; one that does not is none of ours.
             let (Some(token), Some(family)) = (token, family) else { return Ok(true) };
             let reference = TokenReference { token: &token, family: &family, subject };
-            return server.is_revoked(reference).map_err(|error| IdentityError::Unavailable { reason: error.to_string() });
+            return server
+                .is_revoked(reference)
+                .map_err(|error| IdentityError::Unavailable { reason: error.to_string() });
         }
         self.listed.is_revoked(what)
     }
@@ -286,4 +288,3 @@ impl Witness for Journal {
         }
     }
 }
-

@@ -411,7 +411,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Keys(command) => commands::keys::run(command, &load()?.config)?,
         Command::Auth(command) => {
             let config = load()?.config;
-            let work = async { commands::auth::run(command, config).await.map_or_else(|failure| failure.end(), |exit| exit) };
+            let work = async { commands::auth::run(command, config).await.unwrap_or_else(|failure| failure.end()) };
             return block_on(async { work.await.into() });
         }
         Command::Revoke(command) => commands::revoke::run(command, &load()?.config)?,

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use stockade_core::ports::Clock;
 use stockade_core::words::{CallerName, Secret, ServerName};
-use stockade_identity::DpopMode;
 use stockade_gateway::{Http1Limits, HttpListener, HttpSettings, Hub, ServerTls};
+use stockade_identity::DpopMode;
 use stockade_policy::Starter;
 use stockade_store::{Act, NewKey};
 
@@ -207,7 +207,9 @@ fn tell(
 pub(crate) fn unbuilt(error: &WiringError) -> Failure {
     let exit = match error {
         WiringError::Rules(_) | WiringError::Data(_) | WiringError::Authentication(_) => Exit::Usage,
-        WiringError::Keys(_) | WiringError::State(_) | WiringError::ApiKeys(_) | WiringError::Audit(_) => Exit::Internal,
+        WiringError::Keys(_) | WiringError::State(_) | WiringError::ApiKeys(_) | WiringError::Audit(_) => {
+            Exit::Internal
+        }
     };
     if let WiringError::Rules(errors) = error {
         crate::output::say(errors);

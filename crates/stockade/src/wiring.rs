@@ -2,12 +2,12 @@
 
 use crate::authentication::{self, AuthenticationError, AuthenticationPlan};
 use crate::identities::KeysOnly;
+use crate::operator_record::{OperatorRecord, open_for_gateway};
 use crate::sign_in::SignInSite;
+use crate::upkeep::Upkeep;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use crate::operator_record::{OperatorRecord, open_for_gateway};
-use crate::upkeep::Upkeep;
 use stockade_audit::{AuditLog, AuditOptions, OpenReport};
 use stockade_core::guard::LimitSettings;
 use stockade_core::mcp::Revision;
@@ -16,9 +16,8 @@ use stockade_core::ports::{Clock, Identities, Policy, Seals};
 use stockade_core::wire::WireLimits;
 use stockade_core::words::{Caller, ServerName};
 use stockade_gateway::{
-    ChildLimits, HttpDoor, HttpSettings, Hub, ResourceMetadata, ResourceSite, ServerSpec, Servers,
-    SessionLimits, SessionTable, Site,
-    SystemClock,
+    ChildLimits, HttpDoor, HttpSettings, Hub, ResourceMetadata, ResourceSite, ServerSpec, Servers, SessionLimits,
+    SessionTable, Site, SystemClock,
 };
 use stockade_policy::{CedarPolicy, PolicyErrors, ReloadablePolicy, Sources};
 use stockade_store::{ApiKeys, DataFolder, KeyRing, KeyRules, OperatorEvents, OsEntropy, RevocationList, State};

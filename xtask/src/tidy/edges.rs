@@ -83,8 +83,7 @@ const RESERVED: &[Reserved] = &[
 ];
 
 /// Crates that compute and do nothing else, and what must not stand below them however far down.
-const PURE: &[&str] =
-    &["stockade-core", "stockade-inspect", "stockade-policy", "stockade-identity", "stockade-issuer"];
+const PURE: &[&str] = &["stockade-core", "stockade-inspect", "stockade-policy", "stockade-identity", "stockade-issuer"];
 const IMPURE: &[&str] = &["tokio", "mio", "socket2", "hyper", "reqwest", "rustls", "rusqlite", "rustix", "rmcp"];
 
 /// Checks what `cargo metadata` says.

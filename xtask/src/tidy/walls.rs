@@ -5,8 +5,7 @@ use super::files::RustFile;
 use super::mask::closing;
 
 /// Crates that compute and do nothing else.
-const PURE: &[&str] =
-    &["stockade-core", "stockade-inspect", "stockade-policy", "stockade-identity", "stockade-issuer"];
+const PURE: &[&str] = &["stockade-core", "stockade-inspect", "stockade-policy", "stockade-identity", "stockade-issuer"];
 /// What a pure crate may not name.
 const IMPURE: &[&str] = &[
     "std::fs",

@@ -107,7 +107,16 @@ pub async fn release(
         .close(outcome, None)
         .await
         .map_err(|error| Refused::by("release", Refusal::Unavailable, error.to_string()))?;
-    Ok(Released { bytes, status, retry_after: None, challenge: None, session, ticket: ticket.id(), cancels: None, is_expected: true })
+    Ok(Released {
+        bytes,
+        status,
+        retry_after: None,
+        challenge: None,
+        session,
+        ticket: ticket.id(),
+        cancels: None,
+        is_expected: true,
+    })
 }
 
 /// The HTTP status of an answer: in the modern era some errors of the protocol have one of their own (MCP 2026-07-28
@@ -166,7 +175,16 @@ pub(crate) fn release_refusal(ticket: TicketId, refused: &Refused, id: Option<&I
         Refusal::MethodNotFound | Refusal::InvalidParams if !is_modern && id.is_some() => 200,
         _ => said.words().status,
     };
-    Released { bytes, status, retry_after, challenge: refused.challenge.clone(), session: None, ticket, cancels: None, is_expected: true }
+    Released {
+        bytes,
+        status,
+        retry_after,
+        challenge: refused.challenge.clone(),
+        session: None,
+        ticket,
+        cancels: None,
+        is_expected: true,
+    }
 }
 
 fn rewrite(frame: &Frame, edits: crate::wire::Edits) -> Result<Bytes, Refused> {

@@ -138,7 +138,8 @@ fn valid_up_to(bytes: &[u8]) -> usize {
 }
 
 fn scan_text(bytes: &[u8], limits: &WireLimits) -> Result<Vec<Node>, ReadError> {
-    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(room_for(bytes, limits)), open: Vec::with_capacity(8) }.run()
+    Scanner { bytes, limits, at: 0, tape: Vec::with_capacity(room_for(bytes, limits)), open: Vec::with_capacity(8) }
+        .run()
 }
 
 /// Bytes from which on the tape gets room for all that the message can hold at once.
@@ -543,7 +544,9 @@ mod tests {
     #[test]
     fn each_count_has_a_limit() {
         let small = WireLimits { message_bytes: 40, depth: 2, members: 3, values: 6, string_bytes: 4, name_bytes: 2 };
-        let got = |text: &str| scan(Bytes::copy_from_slice(text.as_bytes()), &small).map(|_| ()).map_err(|error| error.to_string());
+        let got = |text: &str| {
+            scan(Bytes::copy_from_slice(text.as_bytes()), &small).map(|_| ()).map_err(|error| error.to_string())
+        };
         assert_eq!(got("[1,2,3]"), Ok(()));
         assert!(got("[1,2,3,4]").unwrap_err().contains("more than 3 members"));
         assert!(got("[[1,2],[3,4]]").unwrap_err().contains("more than 6 values"));

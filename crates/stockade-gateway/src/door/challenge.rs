@@ -62,7 +62,8 @@ impl Challenges {
         if challenge.dpop {
             parameters.push(format!("algs=\"{DPOP_ALGORITHMS}\""));
         }
-        let text = if parameters.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", parameters.join(", ")) };
+        let text =
+            if parameters.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", parameters.join(", ")) };
         if let Ok(value) = HeaderValue::from_str(&text) {
             headers.append(WWW_AUTHENTICATE, value);
         }

@@ -387,7 +387,12 @@ impl HttpDoor {
         }
     }
 
-    async fn delete(&self, request: Request<Incoming>, route: Route, peer: &Peer) -> Result<Response<DoorBody>, Refused> {
+    async fn delete(
+        &self,
+        request: Request<Incoming>,
+        route: Route,
+        peer: &Peer,
+    ) -> Result<Response<DoorBody>, Refused> {
         let mut headers = request.into_parts().0.headers;
         let is_modern = text(&headers, "mcp-protocol-version").as_deref() == Some(MODERN);
         let Some(id) = session(&headers).filter(|_| !is_modern) else {

@@ -5,8 +5,8 @@ use super::link::{Link, Owner};
 use super::merged;
 use super::stdio::{StdioLink, StdioUpstream};
 use crate::hub::Hub;
-use crate::session_id::Capabilities;
 use crate::session::{Session, lock};
+use crate::session_id::Capabilities;
 use crate::tls::UpstreamTls;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, Weak};
@@ -265,12 +265,18 @@ impl Servers {
     /// A handshake opens a session of ours first, so that whatever the upstream says belongs to it.
     async fn open_session(&self, outbound: Arc<Outbound>) -> Result<Box<dyn Exchange>, UpstreamError> {
         let hub = self.hub.upgrade().ok_or(UpstreamError::Cancelled)?;
-        let (session, evicted) = hub.sessions.open(outbound.identity(), outbound.route(), Capabilities::of(outbound.frame().params()));
+        let (session, evicted) =
+            hub.sessions.open(outbound.identity(), outbound.route(), Capabilities::of(outbound.frame().params()));
         if let Some(evicted) = evicted {
             tokio::spawn(async move { evicted.close().await });
         }
-        let mut opening =
-            Opening { hub, session: Arc::clone(&session), is_open: false, inner: None, client: client_of(outbound.frame()) };
+        let mut opening = Opening {
+            hub,
+            session: Arc::clone(&session),
+            is_open: false,
+            inner: None,
+            client: client_of(outbound.frame()),
+        };
         let inner = match outbound.route() {
             Route::Merged => merged::begin(self, &outbound, Some(&session))?,
             Route::One(server) => {

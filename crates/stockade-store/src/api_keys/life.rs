@@ -103,11 +103,7 @@ impl ApiKeys {
             change.execute(replaced, values).map_err(failed("write to"))?;
             let also = format!("in the place of `{}`, which works for {} s more; ", old.id, overlap.as_secs());
             let said = also + &said(&new, environment);
-            note(
-                change,
-                act,
-                &NewEvent { kind: OperatorEventKind::KeyRotated, target: new_id.to_string(), said },
-            )?;
+            note(change, act, &NewEvent { kind: OperatorEventKind::KeyRotated, target: new_id.to_string(), said })?;
             let old_ends = old.expires.map_or(overlap_ends, |expires| expires.min(overlap_ends));
             Ok((old.caller.clone(), new.expires, old_ends))
         });

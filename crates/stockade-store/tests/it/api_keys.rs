@@ -237,8 +237,7 @@ fn starts_at_the_same_time_make_one_database() {
         let scratch = Scratch::new();
         scratch.ring();
         let keys: Vec<Secret> = std::thread::scope(|scope| {
-            let starts: Vec<_> =
-                (0..4).map(|_| scope.spawn(|| add(&scratch.keys(), "alice", 0).1)).collect();
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(|| add(&scratch.keys(), "alice", 0).1)).collect();
             starts.into_iter().map(|start| start.join().unwrap()).collect()
         });
         let all = scratch.keys();
@@ -250,9 +249,7 @@ fn starts_at_the_same_time_make_one_database() {
 fn many_callers_at_once_get_their_own_names() {
     let scratch = Scratch::new();
     let keys = scratch.keys();
-    let made: Vec<_> = (0..16)
-        .map(|number| (number, add(&keys, &format!("caller-{number}"), number).1))
-        .collect();
+    let made: Vec<_> = (0..16).map(|number| (number, add(&keys, &format!("caller-{number}"), number).1)).collect();
     std::thread::scope(|scope| {
         for (number, key) in &made {
             let keys = &keys;

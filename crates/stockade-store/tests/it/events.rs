@@ -34,10 +34,7 @@ fn every_change_has_its_note_in_order() {
         ]
     );
     assert!(taken.iter().all(|event| event.operator == operator && event.at == Timestamp(5_000_000)));
-    assert_eq!(
-        taken[0].reason,
-        "for `alice` in `production`, limited to `mcp`: lost\\u{a}laptop\\u{202e}"
-    );
+    assert_eq!(taken[0].reason, "for `alice` in `production`, limited to `mcp`: lost\\u{a}laptop\\u{202e}");
     assert!(taken[1].reason.starts_with(&format!("in the place of `{id}`, which works for 60 s more; for `alice`")));
 }
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 use stockade_core::identity::IdentityError;
 use stockade_core::ports::{Clock, Timestamp};
 use stockade_core::words::Secret;
-use stockade_store::{
-    ApiKeys, ApiKeysError, KeyId, KeyRules, KeyState, NewKey, OVERLAP_LIMIT, Replacement, Scopes,
-};
+use stockade_store::{ApiKeys, ApiKeysError, KeyId, KeyRules, KeyState, NewKey, OVERLAP_LIMIT, Replacement, Scopes};
 
 const SECOND: i64 = 1_000_000_000;
 const DAY: i64 = 24 * 3600 * SECOND;

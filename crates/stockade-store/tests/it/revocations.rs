@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use stockade_core::identity::IdentityError;
 use stockade_core::ports::Timestamp;
 use stockade_identity::{Revocations, Revoked};
-use stockade_store::{
-    LiveRevocations, NewKey, REVOCATIONS_LIMIT, RevocationList, RevocationTarget, RevocationsError,
-};
+use stockade_store::{LiveRevocations, NewKey, REVOCATIONS_LIMIT, RevocationList, RevocationTarget, RevocationsError};
 
 const SECOND: i64 = 1_000_000_000;
 const START: i64 = 1_800_000_000 * SECOND;
@@ -107,9 +105,8 @@ fn a_revocation_for_a_time_ends_by_both_clocks_or_not_at_all() {
     clock.pass(Duration::from_secs(2));
     assert!(!is_revoked(&list, question));
     assert!(!list.list().unwrap()[0].holds(list.today()));
-    let over = at(START, |act| {
-        list.revoke(&RevocationTarget::Caller { name: name("bob") }, Some(Timestamp(START)), act)
-    });
+    let over =
+        at(START, |act| list.revoke(&RevocationTarget::Caller { name: name("bob") }, Some(Timestamp(START)), act));
     assert!(matches!(over, Err(RevocationsError::Over)));
 }
 

@@ -24,7 +24,17 @@ fn the_key_is_made_once_and_stays() {
 fn a_weak_key_is_refused_and_not_replaced() {
     let patterns = [b"\0\x01\xfe\xff".repeat(8), b"0123456789abcdefghijklmnopqrstu\n".to_vec()];
     let almost = [[7_u8; 31].as_slice(), &[1, 2]].concat();
-    for weak in [&b""[..], b"changeme", &[0; 32], b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", &almost, &patterns[0], &patterns[1], &[9; 64], &[1; 1000]] {
+    for weak in [
+        &b""[..],
+        b"changeme",
+        &[0; 32],
+        b"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        &almost,
+        &patterns[0],
+        &patterns[1],
+        &[9; 64],
+        &[1; 1000],
+    ] {
         let scratch = Scratch::new();
         scratch.ring();
         fs::write(scratch.root_key(), weak).unwrap();

@@ -45,7 +45,10 @@ fn shown(url: String, is_get: bool, has_proof: bool) -> Result<Shown, Failure> {
     let mut text = zeroize::Zeroizing::new(String::new());
     let read = std::io::stdin().lock().take(INPUT_BYTES).read_to_string(&mut text);
     read.map_err(|error| {
-        Complaint::new("the credential cannot be read").because(error).fix("give it on standard input").with(Exit::Usage)
+        Complaint::new("the credential cannot be read")
+            .because(error)
+            .fix("give it on standard input")
+            .with(Exit::Usage)
     })?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let token = lines.next().ok_or_else(|| {
@@ -104,7 +107,9 @@ fn tell(explained: &Explanation, as_json: bool, output: &mut Output) -> Result<(
         Ok(Identity { caller, standing }) if as_json => {
             let scopes = standing.scopes.as_ref().map(|scopes| scopes.iter().cloned().collect::<Vec<_>>());
             let kind = caller.kind.as_str();
-            output.json(&json!({ "caller": caller.name.as_str(), "kind": kind, "scopes": scopes, "groups": standing.groups }))?;
+            output.json(
+                &json!({ "caller": caller.name.as_str(), "kind": kind, "scopes": scopes, "groups": standing.groups }),
+            )?;
         }
         Ok(Identity { caller, standing }) => {
             let scopes = standing.scopes.as_ref().map_or_else(

@@ -57,7 +57,8 @@ fn show(options: &LoadOptions, json: bool, output: &mut Output) -> Result<Exit, 
     };
     for EffectiveValue { key, toml, json: value, source } in &loaded.values {
         if json {
-            output.json(&json!({ "key": key, "value": value, "source": source.to_string(), "layer": source.layer() }))?;
+            output
+                .json(&json!({ "key": key, "value": value, "source": source.to_string(), "layer": source.layer() }))?;
         } else {
             output.line(format_args!("{} = {toml}  # {source}", for_terminal(key)))?;
         }

@@ -14,8 +14,8 @@ use super::key::Key;
 use super::keys::{
     ANONYMOUS, ANONYMOUS_CALLER, BODY_DEADLINE, CALLS_PER_MINUTE, CHILDREN_PER_CALLER, CONNECTIONS, DATA, DEPTH,
     GATEWAY, HEADER_DEADLINE, HOSTS, IDLE, IN_FLIGHT, LIMITS, LISTEN, MEMBERS, MESSAGE_BYTES, MESSAGES_PER_MINUTE,
-    OLDEST_REVISION, ORIGINS, POLICY, POLICY_FILES, PROFILE, RESOURCE, SESSION_IDLE, SESSION_LIFE, SESSIONS_PER_CALLER, STREAMS,
-    STRING_BYTES, VALUES,
+    OLDEST_REVISION, ORIGINS, POLICY, POLICY_FILES, PROFILE, RESOURCE, SESSION_IDLE, SESSION_LIFE, SESSIONS_PER_CALLER,
+    STREAMS, STRING_BYTES, VALUES,
 };
 use super::keys_sign_in::{SIGN_IN, SIGN_IN_ENABLED, SIGN_IN_ORIGINS, SIGN_IN_REGISTRATION};
 use super::keys_transport::TLS;
@@ -124,12 +124,7 @@ fn gateway(table: &RawTable, has_tls: bool, around: &Around, problems: &mut Vec<
     })
 }
 
-fn listen(
-    table: &RawTable,
-    has_tls: bool,
-    names: &[String],
-    problems: &mut Vec<Problem>,
-) -> Option<SocketAddr> {
+fn listen(table: &RawTable, has_tls: bool, names: &[String], problems: &mut Vec<Problem>) -> Option<SocketAddr> {
     let text = table.text(&LISTEN)?;
     let place = table.place_of(&LISTEN);
     match text.parse::<SocketAddr>() {
@@ -213,10 +208,8 @@ fn sign_in(table: &RawTable, profile: Profile, problems: &mut Vec<Problem>) -> O
     let origins = table.texts(&SIGN_IN_ORIGINS).into_iter().filter_map(|(text, place)| {
         address::origin(&text).map_err(|error| refuse(problems, place, &SIGN_IN_ORIGINS, error)).ok()
     });
-    let sign_in = SignIn {
-        origins: origins.collect(),
-        registers: table.text(&SIGN_IN_REGISTRATION).as_deref() != Some("off"),
-    };
+    let sign_in =
+        SignIn { origins: origins.collect(), registers: table.text(&SIGN_IN_REGISTRATION).as_deref() != Some("off") };
     is_on.then_some(sign_in)
 }
 

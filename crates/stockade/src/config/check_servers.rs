@@ -8,9 +8,8 @@ use super::check_transport::server_tls;
 use super::checked::{Server, ServerEra, Target, ToolSettings, Upstream};
 use super::key::Key;
 use super::keys::{
-    COMMAND, ENVIRONMENT, ERA, HEADERS, SERVER_DEADLINE, SERVER_EFFECT, SERVER_SCOPES, SERVERS, TOOL_DEADLINE, TOOL_EFFECT,
-    TOOL_SCOPES, TOOLS,
-    URL, WORKING_DIRECTORY,
+    COMMAND, ENVIRONMENT, ERA, HEADERS, SERVER_DEADLINE, SERVER_EFFECT, SERVER_SCOPES, SERVERS, TOOL_DEADLINE,
+    TOOL_EFFECT, TOOL_SCOPES, TOOLS, URL, WORKING_DIRECTORY,
 };
 use super::place::Place;
 use super::problem::{Problem, quoted};
@@ -198,7 +197,9 @@ fn tools(table: &RawTable, own: Effect, deadline: Duration, problems: &mut Vec<P
 /// The scopes of a list; a wrong one is a problem (RFC 6749 §3.3).
 fn scopes(table: &RawTable, key: &Key, problems: &mut Vec<Problem>) -> Vec<String> {
     let is_scope = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) && text.len() <= 128
+        !text.is_empty()
+            && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+            && text.len() <= 128
     };
     let mut scopes = Vec::new();
     for (text, place) in table.texts(key) {

@@ -21,12 +21,7 @@ pub(super) const fn optional(name: &'static str, sort: Sort, meaning: &'static s
 }
 
 /// A key whose default is what the profile asks for.
-pub(super) const fn of_profile(
-    name: &'static str,
-    sort: Sort,
-    values: [&'static str; 4],
-    text: &'static str,
-) -> Key {
+pub(super) const fn of_profile(name: &'static str, sort: Sort, values: [&'static str; 4], text: &'static str) -> Key {
     Key { name, sort, default: Default::Profile(values), text }
 }
 
@@ -363,7 +358,21 @@ pub(super) static ROOT: Table = Table {
     shape: Shape::One,
     text: "",
     keys: &[],
-    tables: &[&GATEWAY, &TLS, &ADMISSION, &API_KEYS, &IDENTITY, &ISSUERS, &CERTIFICATES, &SIGN_IN, &ANONYMOUS, &LIMITS, &SERVERS, &PERMIT, &POLICY],
+    tables: &[
+        &GATEWAY,
+        &TLS,
+        &ADMISSION,
+        &API_KEYS,
+        &IDENTITY,
+        &ISSUERS,
+        &CERTIFICATES,
+        &SIGN_IN,
+        &ANONYMOUS,
+        &LIMITS,
+        &SERVERS,
+        &PERMIT,
+        &POLICY,
+    ],
 };
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The attack cases, each through every door, transport and era that can carry it. What a case is about stands in the
 //! `case.md` beside it.
+#![expect(clippy::disallowed_methods, reason = "cases start openssl and a shell; the product does not")]
 
 #[cfg(test)]
 mod ground;

@@ -46,10 +46,7 @@ fn unknown_keys_are_refused_with_the_nearest_known_one() {
         "[anonymous]\ncaller = \"x\"\nzzzzz = 1\n[gateway]\nprofile = \"sandbox\"\n",
         &[(3, 1, "unknown key `zzzzz`", "remove it; known here: `caller`")],
     );
-    check(
-        "x = 1\n",
-        &[(1, 1, "remove it; known here: `gateway`, ", "`permit`, `policy`")],
-    );
+    check("x = 1\n", &[(1, 1, "remove it; known here: `gateway`, ", "`permit`, `policy`")]);
     check("\u{e9}\u{e9} = 1", &[(1, 1, "the file is not TOML here", "once it can be read")]);
     check("\"\\u001b[2J\" = 1\n", &[(1, 1, "unknown key `\\u{1b}[2J`", "`policy`")]);
 }

@@ -13,10 +13,8 @@ fn gateway() -> Gateway {
     let options = GatewayOptions { arguments: vec!["--sign-in".to_owned()], ..GatewayOptions::default() };
     let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), options);
     let data = gateway.data().display().to_string();
-    let made = Program::new().run_with(
-        &["users", "add", "alice", "--password-stdin", "--data", &data],
-        format!("{PASSWORD}\n").as_bytes(),
-    );
+    let made = Program::new()
+        .run_with(&["users", "add", "alice", "--password-stdin", "--data", &data], format!("{PASSWORD}\n").as_bytes());
     assert_eq!(made.code, Some(0), "{made:?}");
     gateway
 }
@@ -99,9 +97,8 @@ fn status_of(gateway: &Gateway, path: &str) -> u16 {
 #[test]
 fn a_session_goes_on_after_a_restart_for_its_own_caller() {
     let server = Upstream::http(WellBehaved::files());
-    let config = Config::new()
-        .server("files", server.entry())
-        .permit(Permit::everything_on("files").callers(&["alice", "bob"]));
+    let config =
+        Config::new().server("files", server.entry()).permit(Permit::everything_on("files").callers(&["alice", "bob"]));
     let mut gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), config);
     let (alice, bob) = (gateway.key_for("alice"), gateway.key_for("bob"));
     let before = HttpClient::connect(&gateway.url_of("files"), &alice, Era::OVER_HTTP[2]);

@@ -37,7 +37,8 @@ pub(super) async fn initialize(fan: Fan) -> Result<Incoming, UpstreamError> {
 /// When no server speaks that revision, or one that lives speaks only older ones.
 pub(super) async fn discover(fan: Fan, meanwhile: Meanwhile) -> Result<Incoming, UpstreamError> {
     let mut parts = fan.ask_all(&meanwhile).await;
-    let is_older = |(_, part): &Part| matches!(part, Err(ShareError::Upstream { cause: UpstreamError::OtherEra { .. } }));
+    let is_older =
+        |(_, part): &Part| matches!(part, Err(ShareError::Upstream { cause: UpstreamError::OtherEra { .. } }));
     if let Some(older) = parts.iter().position(is_older) {
         return Err(none_answered(parts.drain(older..=older).filter_map(|(server, part)| Some((server, part.err()?)))));
     }

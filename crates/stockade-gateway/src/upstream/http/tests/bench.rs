@@ -15,8 +15,8 @@ use stockade_core::identity::{self, Credential, Identity, IdentityError};
 use stockade_core::mcp::{Era, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    Durability, Entropy, Identities, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable,
-    Route, Ruling, Seals,
+    Durability, Entropy, Identities, Outlet, Policy, PortFuture, Question, Record, RecordUnavailable, Route, Ruling,
+    Seals,
 };
 use stockade_core::record::{Entry, Written};
 use stockade_core::wire::WireLimits;

@@ -3,8 +3,8 @@
 use super::super::begin;
 use super::super::cursor::tests::OpenSeals;
 use crate::hub::{Hub, SystemClock};
-use crate::session_id::Capabilities;
 use crate::session::{Session, SessionLimits, SessionTable, lock};
+use crate::session_id::Capabilities;
 use crate::upstream::link::{Link, Owner};
 use crate::upstream::{ChildLimits, ServerKind, ServerSpec, Servers};
 use bytes::Bytes;
@@ -16,8 +16,8 @@ use stockade_core::identity::{Credential, Identity, IdentityError, Shown, Standi
 use stockade_core::mcp::{Era, Frame, Id, Method, Revision};
 use stockade_core::pipeline::{Ports, Road, Settings};
 use stockade_core::ports::{
-    Action, AskId, Durability, Entropy, Exchange, Identities, Incoming, Object, Outlet, Policy,
-    PortFuture, Question, Record, RecordUnavailable, Route, Ruling, SessionFacts, UpstreamError, Upstreams,
+    Action, AskId, Durability, Entropy, Exchange, Identities, Incoming, Object, Outlet, Policy, PortFuture, Question,
+    Record, RecordUnavailable, Route, Ruling, SessionFacts, UpstreamError, Upstreams,
 };
 use stockade_core::record::{Entry, Written};
 use stockade_core::wire::{Document, Edits, WireLimits};
