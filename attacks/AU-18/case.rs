@@ -72,10 +72,11 @@ fn a_session_outlives_no_key() {
         for message in messages(scene, &second) {
             assert_unidentified(scene, &second, &message);
         }
-        // The caller's other key still ends what the revoked one has opened.
+        // What the revoked key has opened ends with it, within a moment; until then the caller's other key may end it.
         if let Some(session) = session {
             let end = scene.bob.prepare_bodiless("DELETE").header("Mcp-Session-Id", &session);
-            assert_eq!(scene.bob.http().send(end.outgoing()).status(), 200);
+            let status = scene.bob.http().send(end.outgoing()).status();
+            assert!(matches!(status, 200 | 404), "{status}");
         }
     });
 }

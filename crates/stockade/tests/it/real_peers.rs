@@ -85,20 +85,20 @@ fn all_servers_on_one_route_are_the_same_beside_a_dead_one() {
     let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), config.permit(permit("dead")));
     for client in Client::ALL {
         for &era in client.eras(true) {
-            let is_modern = client.speaks_modern(era);
-            let spoken: Vec<&str> = names.into_iter().filter(|name| !is_modern || servers.of(name).is_modern).collect();
-            let merged = calls_on_all(&servers, &spoken);
-            let alone = spoken.iter().map(|name| (gateway.url_of(name), calls_on_one(&servers, name)));
-            let runs: Vec<(String, Value)> = std::iter::once((gateway.url().to_owned(), merged)).chain(alone).collect();
-            let run = |(url, calls): &(String, Value)| {
+            // Some of these servers have only handshakes, so the merged route does too, and a client that may choose reaches all.
+            let merged = (gateway.url().to_owned(), calls_on_all(&servers, &names), era);
+            let alone =
+                names.iter().map(|name| (gateway.url_of(name), calls_on_one(&servers, name), EraChoice::Legacy));
+            let runs: Vec<(String, Value, EraChoice)> = std::iter::once(merged).chain(alone).collect();
+            let run = |(url, calls, era): &(String, Value, EraChoice)| {
                 let door = Door::Http(url.clone(), gateway.key_for("bob"));
-                client.drive(&door, era, calls, servers.folder()).results()
+                client.drive(&door, *era, calls, servers.folder()).results()
             };
             let said: Vec<Vec<Value>> = std::thread::scope(|scope| {
                 let running: Vec<_> = runs.iter().map(|each| scope.spawn(|| run(each))).collect();
                 running.into_iter().map(|driver| driver.join().expect("a driver")).collect()
             });
-            let alone: Vec<_> = spoken.iter().copied().zip(&said[1..]).collect();
+            let alone: Vec<_> = names.iter().copied().zip(&said[1..]).collect();
             assert_merged(&said[0], &alone, &format!("{client:?} in {era:?}"));
         }
     }

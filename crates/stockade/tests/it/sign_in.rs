@@ -8,10 +8,15 @@ use testkit::{Config, Era, Gateway, GatewayOptions, HttpClient, Permit, Upstream
 
 const PASSWORD: &str = "correct horse battery staple";
 
+/// A gateway without a configuration, on a port of its own.
+fn start(more: &[&str]) -> Gateway {
+    let arguments = ["--listen", "127.0.0.1:0"].iter().chain(more).map(|word| (*word).to_owned()).collect();
+    Gateway::start(env!("CARGO_BIN_EXE_stockade"), GatewayOptions { arguments, ..GatewayOptions::default() })
+}
+
 /// A gateway with the embedded authorization server, and one user.
 fn gateway() -> Gateway {
-    let options = GatewayOptions { arguments: vec!["--sign-in".to_owned()], ..GatewayOptions::default() };
-    let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), options);
+    let gateway = start(&["--sign-in"]);
     let data = gateway.data().display().to_string();
     let made = Program::new()
         .run_with(&["users", "add", "alice", "--password-stdin", "--data", &data], format!("{PASSWORD}\n").as_bytes());
@@ -77,7 +82,7 @@ fn a_wrong_password_gives_no_token() {
 
 #[test]
 fn without_being_chosen_nobody_signs_in() {
-    let gateway = Gateway::start(env!("CARGO_BIN_EXE_stockade"), GatewayOptions::default());
+    let gateway = start(&[]);
     for path in ["/authorize", "/token", "/jwks.json", "/.well-known/oauth-protected-resource/mcp"] {
         assert_eq!(status_of(&gateway, path), 404, "{path}");
     }
@@ -91,6 +96,25 @@ fn status_of(gateway: &Gateway, path: &str) -> u16 {
     let mut answer = String::new();
     std::io::Read::read_to_string(&mut stream, &mut answer).expect("read");
     answer.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+}
+
+#[test]
+fn a_refused_credential_is_explained_without_being_shown() {
+    let gateway = gateway();
+    let data = gateway.data().display().to_string();
+    let explain = |credential: &str| {
+        let words = ["auth", "explain", "--json", "--url", gateway.url(), "--data", &data];
+        Program::new().run_with(&words, format!("{credential}\n").as_bytes())
+    };
+    let right = explain(gateway.api_key());
+    assert_eq!(right.code, Some(0), "{right:?}");
+    assert!(right.stdout.contains(r#""caller":"owner""#), "{right:?}");
+    let wrong = explain("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2FzLnRlc3QifQ.");
+    assert_eq!(wrong.code, Some(1), "{wrong:?}");
+    assert!(wrong.stdout.contains(r#""passed":false"#) && wrong.stdout.contains("refused"), "{wrong:?}");
+    for said in [&right, &wrong] {
+        assert!(!said.stdout.contains(gateway.api_key()) && !said.stdout.contains("eyJhbGciOiJub25lIn0"), "{said:?}");
+    }
 }
 
 /// R-06: a session of the legacy era outlives the process that opened it, for its own caller and nobody else.

@@ -176,6 +176,7 @@ async fn a_modern_client_before_legacy_servers_hears_which_revisions_they_speak(
     // One that lives and has only handshakes: a client that chose this era would never reach it.
     let refused = bench.ask("server/discover", &modern("")).await;
     assert_eq!(code(&refused), Some(-32022));
+    bench.script("alpha", "server/discover", &[Line::Answer(found.to_owned())]);
     bench.script("zeta", "server/discover", &[Line::Break]);
     let answer = bench.ask("server/discover", &modern("")).await;
     let result = answer.root().get("result").expect("a result");
