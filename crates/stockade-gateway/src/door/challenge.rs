@@ -11,7 +11,7 @@ use stockade_core::ports::Route;
 pub(super) const METADATA_PATH: &str = "/.well-known/oauth-protected-resource";
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 /// The algorithms of proofs that are named to clients (RFC 9449 §7.1).
-const DPOP_ALGORITHMS: &str = "ES256 EdDSA";
+const DPOP_ALGORITHMS: &str = "ES256 EdDSA RS256 PS256";
 
 /// Writes challenges.
 pub(crate) struct Challenges {

@@ -80,7 +80,7 @@ impl ResourceSite {
         }
         if metadata.requires_dpop {
             document.push_str(
-                ",\"dpop_bound_access_tokens_required\":true,\"dpop_signing_alg_values_supported\":[\"ES256\",\"EdDSA\"]",
+                ",\"dpop_bound_access_tokens_required\":true,\"dpop_signing_alg_values_supported\":[\"ES256\",\"EdDSA\",\"RS256\",\"PS256\"]",
             );
         }
         document.push('}');
